@@ -1,0 +1,1 @@
+"""The modular pipelines of the project."""
