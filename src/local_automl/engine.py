@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ DEFAULT_ITERATIONS = 40
 VOTING_ENSEMBLE = "VotingEnsemble"
 """Azure's name of the last iteration's learner."""
 
-# Early stopping as the SDK documents it: none before the 21st iteration, then after ten without gain.
+# Early stopping as the SDK documents it: ten iterations without gain, counted from the 21st on.
 _LANDMARKS = 20
 _PATIENCE = 10
 # Models that the ensemble may choose from, the best ones.
@@ -120,8 +121,8 @@ def train(
 
     The same rows, settings and seed give the same iterations on a machine of any speed and number
     of cores, unless one of the two timeouts cuts the run; a warning says when it did. Learners take
-    turns, hyperparameters are proposed by FLAML from the scores alone. A timeout is looked at before
-    each fit of each fold, so a run may pass it by one fit.
+    turns, hyperparameters are proposed by FLAML from the scores alone. A timeout is looked at
+    before each fit of each fold, so a run may pass it by one fit.
 
     The last iteration is the voting ensemble. Its metrics come from weights chosen on the rows of
     the other folds, so that no row is judged by weights that saw its label; the model's own weights
@@ -185,7 +186,9 @@ class _Run:
         for name, reason in self._columns.dropped:
             _LOG.info("column '%s' is left out: it is %s", name, reason)
 
-    def result(self, on_iteration: Callable[[Iteration], None], training: pd.DataFrame) -> AutoMLResult:
+    def result(
+        self, on_iteration: Callable[[Iteration], None], training: pd.DataFrame
+    ) -> AutoMLResult:
         candidates: list[_Candidate] = []
         for candidate in self._search():
             candidates.append(candidate)
@@ -213,43 +216,42 @@ class _Run:
         all_over = Deadline(None if hours is None else hours * 3600)
         folds = prepare_folds(self._problem, self._transformer)
         wanted = settings.iterations or DEFAULT_ITERATIONS
-        best, best_number, number = -np.inf, 0, 0
-        for learner, values, tell in TurnSearch(self._learners, self._seed).proposals():
+        best, best_number = -np.inf, 0
+        proposals = TurnSearch(self._learners, self._seed).proposals()
+        for number, (learner, values, tell) in enumerate(islice(proposals, wanted)):
             over = Deadline(None if minutes is None else minutes * 60)
             predictions = self._predict(learner, values, folds, (all_over, over))
             if predictions is None and all_over.passed:
                 _LOG.warning(
                     "experiment_timeout_hours=%s ended the search after %d of %d iterations; "
                     "another run may get further",
-                    hours,
-                    number,
-                    wanted,
+                    *(hours, number, wanted),
                 )
                 return
             if predictions is None:
                 _LOG.warning(
                     "iteration_timeout_minutes=%s cut iteration %d (%s); another run may finish it",
-                    minutes,
-                    number,
-                    learner.name,
+                    *(minutes, number, learner.name),
                 )
                 tell(None)
             else:
                 entry = self._entry(number, learner.name, predictions, best, tuple(values.items()))
-                tell(self._sign * entry.value)
-                if self._sign * entry.value > best:
-                    best, best_number = self._sign * entry.value, number
+                gain = self._sign * entry.value
+                tell(gain)
+                if gain > best:
+                    best, best_number = gain, number
                 yield _Candidate(entry, learner, values, predictions)
-            number += 1
-            if number >= wanted:
-                return
-            waited = number - max(best_number + 1, _LANDMARKS)
+            waited = number + 1 - max(best_number + 1, _LANDMARKS)
             if settings.enable_early_stopping and waited >= _PATIENCE:
                 _LOG.info("stopped early: no gain in the last %d iterations", _PATIENCE)
                 return
 
     def _predict(
-        self, learner: Learner, values: dict[str, Any], folds: tuple[Fold, ...], ends: tuple[Deadline, ...]
+        self,
+        learner: Learner,
+        values: dict[str, Any],
+        folds: tuple[Fold, ...],
+        ends: tuple[Deadline, ...],
     ) -> Floats | None:
         classify = self._problem.classes is not None
 
@@ -318,7 +320,9 @@ class _Run:
 
     def _voting(self, library: list[_Candidate], weights: Floats) -> BaseEstimator:
         chosen = [(c, float(w)) for c, w in zip(library, weights, strict=True) if w > 0]
-        members = [(f"{c.entry.learner}_{c.entry.iteration}", self._estimator(c)) for c, _ in chosen]
+        members = [
+            (f"{c.entry.learner}_{c.entry.iteration}", self._estimator(c)) for c, _ in chosen
+        ]
         shares = [weight for _, weight in chosen]
         if self._problem.classes is None:
             return VotingRegressor(members, weights=shares)

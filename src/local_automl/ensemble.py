@@ -46,7 +46,8 @@ def select(library: Sequence[Floats], loss: Loss, rows: NDArray[np.int64], seed:
 
 def vote(library: Sequence[Floats], weights: Floats) -> Floats:
     """Return the weighted mean of the models' predictions, of the shape of one of them."""
-    return np.tensordot(weights, np.stack(library), axes=1)
+    total: Floats = np.tensordot(weights, np.stack(library), axes=1)
+    return total
 
 
 def _greedy(stack: Floats, loss: Callable[[Floats], float]) -> Floats:
@@ -60,4 +61,5 @@ def _greedy(stack: Floats, loss: Callable[[Floats], float]) -> Floats:
         counts = counts + np.eye(len(stack))[chosen]
         if losses[chosen] < best_loss - 1e-12:
             best_counts, best_loss = counts, losses[chosen]
-    return best_counts / best_counts.sum()
+    shares: Floats = best_counts / best_counts.sum()
+    return shares

@@ -100,7 +100,8 @@ def out_of_fold(
             return None
         model: Any = build(len(fold.fit_rows)).fit(fold.fit, problem.labels[fold.fit_rows])
         if problem.classes is None:
-            return np.asarray(model.predict(fold.judge), dtype=float) + problem.offset[fold.judge_rows]
+            moved = np.asarray(model.predict(fold.judge), dtype=float)
+            return moved + problem.offset[fold.judge_rows]
         # rows of a rare class may all be held out, then the model does not know it
         probabilities = np.zeros((len(fold.judge_rows), len(problem.classes)))
         probabilities[:, model.classes_] = model.predict_proba(fold.judge)
@@ -115,8 +116,11 @@ def out_of_fold(
 def truth(problem: Problem) -> NDArray[Any]:
     """Return the judged rows' labels, in the order of `out_of_fold`."""
     rows = np.concatenate([judged for _, judged in problem.splits])
-    labels = problem.labels[rows]
-    return labels if problem.classes is not None else labels + problem.offset[rows]
+    if problem.classes is not None:
+        labels: NDArray[Any] = problem.labels[rows]
+    else:
+        labels = problem.labels[rows] + problem.offset[rows]
+    return labels
 
 
 def score(problem: Problem, predictions: Floats) -> Scores:

@@ -123,7 +123,8 @@ class Forecaster:
         steps = int(ahead.groupby(groups).sum().max())
         if steps > self.series.horizon:
             raise ValueError(
-                f"rows to forecast reach {steps} steps ahead, forecast_horizon is {self.series.horizon}"
+                f"rows to forecast reach {steps} steps ahead, "
+                f"forecast_horizon is {self.series.horizon}"
             )
 
 

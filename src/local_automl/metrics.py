@@ -1,7 +1,8 @@
 """The metrics that Azure ML's automated ML reports, under its names and by its formulas.
 
-Source of names and formulas: "Evaluate automated machine learning experiment results", learn.microsoft.com,
-azure/machine-learning/how-to-understand-automated-ml, and `Metric` in azureml-automl-core 1.62.0.
+Source of names and formulas: "Evaluate automated machine learning experiment results"
+(learn.microsoft.com/azure/machine-learning/how-to-understand-automated-ml), and
+`azureml.automl.core.shared.constants.Metric` in azureml-automl-core 1.62.0.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def auc_weighted(truth: NDArray[np.int64], probabilities: Floats) -> float:
         A value from 0 to 1.
     """
     total, weights = 0.0, 0
-    classes = range(1, 2) if probabilities.shape[1] == 2 else range(probabilities.shape[1])  # noqa: PLR2004
+    classes = range(1, 2) if probabilities.shape[1] == 2 else range(probabilities.shape[1])
     for number in classes:
         positive = truth == number
         count, rest = int(positive.sum()), int((~positive).sum())
@@ -102,8 +103,8 @@ def regression_scores(truth: Floats, predicted: Floats, label_range: float) -> S
     """All regression and forecasting metrics of one validation set.
 
     Normalised errors are divided by the range of the label over all rows given, as Azure does.
-    `r2_score` is kept within [-1, 1], as Azure does. `spearman_correlation` of a constant prediction
-    is undefined, and counts as 0, no correlation.
+    `r2_score` is kept within [-1, 1], as Azure does. `spearman_correlation` of a constant
+    prediction is undefined, and counts as 0, no correlation.
 
     Args:
         truth: Labels, shape (rows,).

@@ -39,7 +39,7 @@ class Problem:
     """
 
     features: pd.DataFrame
-    labels: NDArray[Any]
+    labels: Any
     classes: NDArray[Any] | None
     training: Rows
     splits: tuple[Split, ...]
@@ -101,6 +101,8 @@ def build_problem(
     if validation is not None:
         check_labels_present(validation[name], name, "validation data")
     classify = settings.task == "classification"
+    labels: Any
+    classes: NDArray[Any] | None
     if classify:
         labels, classes = _class_numbers(frame[name], len(training), name)
     else:
@@ -149,7 +151,8 @@ def label_numbers(labels: pd.Series, name: str, task: str) -> NDArray[np.float64
             f"label column '{name}' holds {labels.dtype}, but task '{task}' needs numbers; "
             "set task to 'classification', or choose another label_column_name."
         )
-    return labels.to_numpy(dtype=np.float64)
+    numbers: NDArray[np.float64] = labels.to_numpy(dtype=np.float64)
+    return numbers
 
 
 def label_range(labels: NDArray[np.float64], name: str) -> float:
@@ -186,7 +189,7 @@ def _class_numbers(labels: pd.Series, training_rows: int, name: str) -> tuple[Ro
         )
     values = labels.to_numpy(dtype=_plain_dtype(labels))
     if len({type(value) for value in values.tolist()}) > 1:
-        raise AutoMLError(f"label column '{name}' mixes texts and numbers; write all classes alike.")
+        raise AutoMLError(f"label column '{name}' mixes types of value; write all classes alike.")
     classes = np.unique(values[:training_rows])
     if len(classes) == 1:
         raise AutoMLError(
@@ -204,7 +207,9 @@ def _class_numbers(labels: pd.Series, training_rows: int, name: str) -> tuple[Ro
 
 def _plain_dtype(labels: pd.Series) -> Any:
     """The numpy type of labels that may be of pandas' own types."""
-    dtype = labels.cat.categories.dtype if isinstance(labels.dtype, pd.CategoricalDtype) else labels.dtype
+    dtype: Any = labels.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        dtype = dtype.categories.dtype
     if types.is_bool_dtype(dtype):
         return np.bool_
     if types.is_integer_dtype(dtype):
@@ -212,13 +217,15 @@ def _plain_dtype(labels: pd.Series) -> Any:
     return np.float64 if types.is_float_dtype(dtype) else np.object_
 
 
-def _folds(labels: NDArray[Any], wanted: int | None, label: str | None, seed: int) -> tuple[Split, ...]:
+def _folds(
+    labels: NDArray[Any], wanted: int | None, label: str | None, seed: int
+) -> tuple[Split, ...]:
     """Split by folds, stratified if `label` names a column of classes."""
     rows = len(labels)
     zeros = np.zeros((rows, 1))
     smallest = int(np.bincount(labels).min()) if label else rows
     folds = wanted or (10 if rows < _TEN_FOLDS_BELOW else 3)
-    if wanted is None and smallest >= 2:  # noqa: PLR2004 - a class in both halves
+    if wanted is None and smallest >= 2:
         folds = min(folds, smallest)
     if smallest < folds:
         what = f"the smallest class of '{label}' has" if label else "training data has"

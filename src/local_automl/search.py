@@ -83,7 +83,7 @@ def _searcher(learner: Learner, seed: int) -> Any:
     with warnings.catch_warnings():
         # flaml says that flaml.AutoML is not available without its optional dependencies
         warnings.simplefilter("ignore")
-        from flaml import CFO  # noqa: PLC0415 - several seconds, needed by training only
+        from flaml.tune.searcher.blendsearch import CFO  # noqa: PLC0415 - takes seconds
     logging.getLogger("flaml").setLevel(logging.WARNING)
     return CFO(
         metric=_METRIC,
@@ -96,12 +96,16 @@ def _searcher(learner: Learner, seed: int) -> Any:
 
 
 def _domain(limits: Range) -> Any:
-    from flaml import tune  # noqa: PLC0415
+    from flaml.tune.sample import (  # noqa: PLC0415
+        lograndint,
+        loguniform,
+        randint,
+        uniform,
+    )
 
     if limits.whole:
-        kind = tune.lograndint if limits.log else tune.randint
-        return kind(int(limits.low), int(limits.high) + 1)
-    return (tune.loguniform if limits.log else tune.uniform)(limits.low, limits.high)
+        return (lograndint if limits.log else randint)(int(limits.low), int(limits.high) + 1)
+    return (loguniform if limits.log else uniform)(limits.low, limits.high)
 
 
 def _plain(config: dict[str, Any], learner: Learner) -> dict[str, Any]:
