@@ -7,20 +7,28 @@ from kedro.pipeline import Pipeline, node
 from titanic_automl.pipelines.data_prep import nodes
 
 
-def preparation_pipeline(namespace: str, *, prepared: str, statistics: str) -> Pipeline:
-    """Prepare ``<namespace>.passengers`` with learned statistics.
+def preparation_pipeline(
+    namespace: str,
+    *,
+    passengers: str,
+    statistics: str,
+    prepared: str,
+    preparation: str = "params:preparation",
+) -> Pipeline:
+    """Prepare passengers with learned statistics, once in each namespace.
 
     Args:
         namespace: Kedro namespace of this use.
-        prepared: Name of the output dataset.
-        statistics: Name of the dataset of the learned statistics.
+        passengers: Dataset of the raw passengers.
+        statistics: Dataset of the learned statistics.
+        prepared: Dataset of the prepared passengers.
+        preparation: Dataset of the preparation parameters.
     """
-    preparation = "params:preparation"
     return Pipeline(
         [
             node(
                 nodes.prepare_age,
-                ["passengers", "statistics", preparation],
+                ["passengers", "statistics", "preparation"],
                 "with_age_group",
                 name="prepare_age",
             ),
@@ -34,44 +42,50 @@ def preparation_pipeline(namespace: str, *, prepared: str, statistics: str) -> P
             node(nodes.prepare_embarked, "with_sex", "with_embarked", name="prepare_embarked"),
             node(
                 nodes.prepare_family,
-                ["with_embarked", "statistics", preparation],
+                ["with_embarked", "statistics", "preparation"],
                 "with_family",
                 name="prepare_family",
             ),
             node(
                 nodes.select_features,
-                ["with_family", preparation],
+                ["with_family", "preparation"],
                 "prepared",
                 name="select_features",
             ),
         ],
         namespace=namespace,
-        parameters=preparation,
-        inputs={"statistics": statistics},
+        inputs={
+            "passengers": passengers,
+            "statistics": statistics,
+            "preparation": preparation,
+        },
         outputs={"prepared": prepared},
     )
 
 
 def create_pipeline() -> Pipeline:
     """Raw dataset to prepared training and test rows."""
-    split = Pipeline(
-        [
-            node(
-                nodes.split_passengers,
-                ["titanic_ds", "params:preparation"],
-                ["train.passengers", "test.passengers"],
-                name="split_passengers",
-            ),
-            node(
-                nodes.learn_statistics,
-                ["train.passengers", "params:preparation"],
-                "learned_statistics",
-                name="learn_statistics",
-            ),
-        ]
+    split = [
+        node(
+            nodes.split_passengers,
+            ["titanic_ds", "params:preparation"],
+            ["train_passengers", "test_passengers"],
+            name="split_passengers",
+        ),
+        node(
+            nodes.learn_statistics,
+            ["train_passengers", "params:preparation"],
+            "learned_statistics",
+            name="learn_statistics",
+        ),
+    ]
+    prepare = (
+        preparation_pipeline(
+            part,
+            passengers=f"{part}_passengers",
+            statistics="learned_statistics",
+            prepared=f"titanic_{part}",
+        )
+        for part in ("train", "test")
     )
-    return (
-        split
-        + preparation_pipeline("train", prepared="titanic_train", statistics="learned_statistics")
-        + preparation_pipeline("test", prepared="titanic_test", statistics="learned_statistics")
-    )
+    return sum(prepare, Pipeline(split))

@@ -1,0 +1,1 @@
+"""Dataset classes of the project, named in the catalog by ``type:``."""
