@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from local_automl.settings import AutoMLSettings, SettingsError, settings_from_mapping
 
 if TYPE_CHECKING:
-    from local_automl.engine import Iteration
+    from local_automl.result import Iteration
 
 FAILED = 1
 WRONG_USAGE = 2

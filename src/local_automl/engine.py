@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,8 +24,9 @@ from local_automl.evaluation import Deadline, Fold, out_of_fold, prepare_folds, 
 from local_automl.features import Columns, choose_columns, featurizer
 from local_automl.forecasting import Forecaster, build_forecasting_problem
 from local_automl.learners import Learner, choose_learners
-from local_automl.metrics import Floats, Scores, auc_weighted, sign_of
+from local_automl.metrics import Floats, auc_weighted, sign_of
 from local_automl.problem import Problem, build_problem, check_frames
+from local_automl.result import AutoMLResult, Iteration, log_iteration
 from local_automl.search import TurnSearch
 from local_automl.settings import LOCAL_MODELS, AutoMLSettings, unhonoured
 
@@ -39,64 +39,10 @@ VOTING_ENSEMBLE = "VotingEnsemble"
 # Early stopping as the SDK documents it: ten iterations without gain, counted from the 21st on.
 _LANDMARKS = 20
 _PATIENCE = 10
-# Models that the ensemble may choose from, the best ones.
-_LIBRARY = 20
+# The ensemble chooses from so many of each learner's models: the best overall are too much alike.
+_LIBRARY_PER_LEARNER = 3
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """One model that was tried.
-
-    Attributes:
-        iteration: Number, from 0.
-        learner: Azure's name.
-        metric: The primary metric's name.
-        value: Its value, the mean over the folds.
-        best: The best value so far, this one included.
-        metrics: All metrics as (name, value) pairs, every value finite.
-        hyperparameters: (name, value) pairs; for the ensemble, (`iteration learner`, weight) pairs.
-    """
-
-    iteration: int
-    learner: str
-    metric: str
-    value: float
-    best: float
-    metrics: Scores
-    hyperparameters: tuple[tuple[str, float], ...]
-
-    def progress(self) -> dict[str, Any]:
-        """Return what the command prints for it, one JSON object."""
-        names = ("iteration", "learner", "metric", "value", "best")
-        return {name: getattr(self, name) for name in names}
-
-
-@dataclass(frozen=True)
-class AutoMLResult:
-    """What a training run leaves.
-
-    Attributes:
-        model: Fitted on all training rows; takes a DataFrame of the feature columns. A scikit-learn
-            Pipeline that needs neither FLAML nor this package to load, or a
-            `local_automl.forecasting.Forecaster`.
-        iterations: Every model tried, in order.
-        best: The one that `model` is.
-    """
-
-    model: Any
-    iterations: tuple[Iteration, ...]
-    best: Iteration
-
-    @property
-    def metrics(self) -> dict[str, dict[str, list[Any]]]:
-        """Iteration -> {metric -> [value]}, a fresh copy in JSON's types.
-
-        Besides the metrics, `learner` holds the learner's name and `hyperparameters` a JSON text.
-        `pd.DataFrame(result.metrics)` is a table with one column per iteration.
-        """
-        return {str(entry.iteration): _row(entry) for entry in self.iterations}
 
 
 @dataclass(frozen=True)
@@ -124,10 +70,10 @@ def train(
     turns, hyperparameters are proposed by FLAML from the scores alone. A timeout is looked at
     before each fit of each fold, so a run may pass it by one fit.
 
-    The last iteration is the voting ensemble. Its metrics come from weights chosen on the rows of
-    the other folds, so that no row is judged by weights that saw its label; the model's own weights
-    are chosen on all rows. Like each iteration's, its value is still a little optimistic, since the
-    best of many is reported.
+    The last iteration is the voting ensemble. What its value means: each row is predicted by models
+    that were not fitted on it, but the weights were chosen on these same rows, as were, by the
+    search, each single learner's hyperparameters. All values are a little optimistic in the same
+    way, so they can be compared; `AutoMLResult.cross_fitted` is free of the weights' part.
 
     Args:
         training_data: One row per example, with the label and at least one feature column.
@@ -159,18 +105,6 @@ def train(
         return run.result(on_iteration or (lambda _: None), training_data)
 
 
-def log_iteration(iteration: Iteration) -> None:
-    """Log one line for an iteration: number, learner, metric, value, best value so far."""
-    _LOG.info(
-        "iteration %d  %-20s %s %.5f  best %.5f",
-        iteration.iteration,
-        iteration.learner,
-        iteration.metric,
-        iteration.value,
-        iteration.best,
-    )
-
-
 class _Run:
     """The parts of one call of `train`, which all look at the same problem."""
 
@@ -200,15 +134,18 @@ class _Run:
             )
         best = max(candidates, key=lambda c: self._sign * c.entry.value)
         iterations = [candidate.entry for candidate in candidates]
-        model, best_entry = self._estimator(best), best.entry
+        model, best_entry, honest = self._estimator(best), best.entry, None
         if self._settings.enable_voting_ensemble and len(candidates) > 1:
-            library = sorted(candidates, key=lambda c: -self._sign * c.entry.value)[:_LIBRARY]
-            entry, weights = self._vote(library, iterations)
+            library = self._library(candidates)
+            predictions = [candidate.predictions for candidate in library]
+            weights = ensemble.select(predictions, self._loss(), self._judged, self._seed)
+            entry = self._vote_entry(library, weights, iterations[-1])
+            honest = self._cross_fitted(predictions)
             on_iteration(entry)
             iterations.append(entry)
             if self._sign * entry.value >= self._sign * best_entry.value:
                 model, best_entry = self._voting(library, weights), entry
-        return AutoMLResult(self._fit(model, training), tuple(iterations), best_entry)
+        return AutoMLResult(self._fit(model, training), tuple(iterations), best_entry, honest)
 
     def _search(self) -> Iterator[_Candidate]:
         settings = self._settings
@@ -273,27 +210,32 @@ class _Run:
         best = self._sign * max(best, self._sign * value)
         return Iteration(number, learner, self._metric, value, best, scores, hyperparameters)
 
-    def _vote(
-        self, library: list[_Candidate], iterations: list[Iteration]
-    ) -> tuple[Iteration, Floats]:
-        predictions = [candidate.predictions for candidate in library]
-        loss = self._loss()
-        parts = self._selection_parts()
-        everything = np.arange(len(predictions[0]))
-        judged = np.zeros_like(predictions[0])
-        for part in parts:
-            others = np.setdiff1d(everything, part)
-            weights = ensemble.select(predictions, loss, others, self._seed)
-            judged[part] = ensemble.vote([p[part] for p in predictions], weights)
-        weights = ensemble.select(predictions, loss, everything, self._seed)
+    def _library(self, candidates: list[_Candidate]) -> list[_Candidate]:
+        ranked = sorted(candidates, key=lambda c: -self._sign * c.entry.value)
+        by_learner = [[c for c in ranked if c.learner is learner] for learner in self._learners]
+        return [c for models in by_learner for c in models[:_LIBRARY_PER_LEARNER]]
+
+    def _vote_entry(self, library: list[_Candidate], weights: Floats, last: Iteration) -> Iteration:
+        predictions = ensemble.vote([candidate.predictions for candidate in library], weights)
         members = tuple(
             (f"{candidate.entry.iteration} {candidate.entry.learner}", round(float(weight), 6))
             for candidate, weight in zip(library, weights, strict=True)
             if weight > 0
         )
-        best = self._sign * iterations[-1].best
-        number = iterations[-1].iteration + 1
-        return self._entry(number, VOTING_ENSEMBLE, judged, best, members), weights
+        number, best = last.iteration + 1, self._sign * last.best
+        return self._entry(number, VOTING_ENSEMBLE, predictions, best, members)
+
+    def _cross_fitted(self, predictions: list[Floats]) -> float:
+        judged = np.zeros_like(predictions[0])
+        for part in self._selection_parts():
+            others = np.setdiff1d(self._judged, part)
+            weights = ensemble.select(predictions, self._loss(), others, self._seed)
+            judged[part] = ensemble.vote([p[part] for p in predictions], weights)
+        return dict(score(self._problem, judged))[self._metric]
+
+    @property
+    def _judged(self) -> NDArray[np.int64]:
+        return np.arange(sum(len(judged) for _, judged in self._problem.splits))
 
     def _loss(self) -> Callable[[Floats, NDArray[np.int64]], float]:
         labels = truth(self._problem)
@@ -306,12 +248,12 @@ class _Run:
         )
 
     def _selection_parts(self) -> list[NDArray[np.int64]]:
-        """The folds' rows; a single split is cut into five, so that weights never see their rows."""
+        """The folds' rows; a single split is cut into five."""
         sizes = [len(judged) for _, judged in self._problem.splits]
         if len(sizes) == 1:
             order = np.random.RandomState(self._seed).permutation(sizes[0])
             return [part for part in np.array_split(order, 5) if len(part)]
-        return np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+        return np.split(self._judged, np.cumsum(sizes)[:-1])
 
     def _estimator(self, candidate: _Candidate) -> BaseEstimator:
         classify = self._problem.classes is not None
@@ -352,10 +294,3 @@ def _learners(settings: AutoMLSettings) -> tuple[Learner, ...]:
             f"choose from: {', '.join(sorted(LOCAL_MODELS[settings.task]))}"
         )
     return learners
-
-
-def _row(entry: Iteration) -> dict[str, list[Any]]:
-    row: dict[str, list[Any]] = {name: [value] for name, value in entry.metrics}
-    row["learner"] = [entry.learner]
-    row["hyperparameters"] = [json.dumps(dict(entry.hyperparameters))]
-    return row

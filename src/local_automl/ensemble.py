@@ -51,9 +51,10 @@ def vote(library: Sequence[Floats], weights: Floats) -> Floats:
 
 
 def _greedy(stack: Floats, loss: Callable[[Floats], float]) -> Floats:
-    counts = np.zeros(len(stack))
+    counts: Floats = np.zeros(len(stack))
     total = np.zeros_like(stack[0])
-    best_counts, best_loss = counts, np.inf
+    best_counts: Floats = counts
+    best_loss = np.inf
     for size in range(1, ROUNDS + 1):
         losses = [loss((total + candidate) / size) for candidate in stack]
         chosen = int(np.argmin(losses))
