@@ -1,0 +1,70 @@
+"""One real run of the project, shared by the tests that look at what it leaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "DO_NOT_TRACK": "1", "COLUMNS": "200"}
+
+Kedro = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "kedro", *arguments]
+    return subprocess.run(
+        command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy what git has of the project, data but the raw files left out."""
+    for part in ("conf", "src", "notebooks"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (ROOT / "data").glob("*/"):
+        (folder / "data" / path.name).mkdir(parents=True)
+    for path in (ROOT / "data" / "01_raw").glob("*.csv"):
+        shutil.copy(path, folder / "data" / "01_raw")
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project after `kedro run` with few iterations; not to be changed."""
+    project = copy_project(tmp_path_factory.mktemp("finished"))
+    run = run_kedro(project, "run", "--params", "automl.iterations=3")
+    assert run.returncode == 0, run.stderr
+    (project / "run.log").write_text(run.stderr)
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project before any run, to be changed at will."""
+    return copy_project(tmp_path / "project")
+
+
+@pytest.fixture
+def finished_copy(finished: Path, tmp_path: Path) -> Path:
+    """A project after `kedro run`, to be changed at will."""
+    return shutil.copytree(finished, tmp_path / "finished")
+
+
+@pytest.fixture(scope="session")
+def passengers() -> pd.DataFrame:
+    return pd.read_csv(
+        ROOT / "data" / "01_raw" / "titanic.csv",
+        dtype={"Ticket": str},
+        keep_default_na=False,
+        na_values=[""],
+    )
