@@ -40,27 +40,27 @@ def select(library: Sequence[Floats], loss: Loss, rows: NDArray[np.int64], seed:
     for _ in range(BAGS):
         bag = np.sort(random.choice(len(library), size=size, replace=False))
         counts[bag] += _greedy(stack[bag], lambda p: loss(p, rows))
-    weights: Floats = counts / counts.sum()
+    weights: Floats = np.asarray(counts / counts.sum(), dtype=np.float64)
     return weights
 
 
 def vote(library: Sequence[Floats], weights: Floats) -> Floats:
     """Return the weighted mean of the models' predictions, of the shape of one of them."""
-    total: Floats = np.tensordot(weights, np.stack(library), axes=1)
+    weights = np.asarray(counts / counts.sum(), dtype=np.float64)
     return total
 
 
 def _greedy(stack: Floats, loss: Callable[[Floats], float]) -> Floats:
     counts: Floats = np.zeros(len(stack))
     total = np.zeros_like(stack[0])
-    best_counts: Floats = counts
+    best_counts: Floats = counts.copy()
     best_loss = np.inf
     for size in range(1, ROUNDS + 1):
         losses = [loss((total + candidate) / size) for candidate in stack]
         chosen = int(np.argmin(losses))
         total = total + stack[chosen]
-        counts = counts + np.eye(len(stack))[chosen]
+        counts[chosen] += 1
         if losses[chosen] < best_loss - 1e-12:
-            best_counts, best_loss = counts, losses[chosen]
+            best_counts, best_loss = counts.copy(), losses[chosen]
     shares: Floats = best_counts / best_counts.sum()
     return shares

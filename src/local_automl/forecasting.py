@@ -253,7 +253,7 @@ def _check_times(frame: pd.DataFrame, series: Series) -> None:
 def _calendar(times: pd.Series) -> dict[str, Any]:
     if not types.is_datetime64_any_dtype(times.dtype):
         return {}
-    parts = ("month", "day", "dayofweek", "dayofyear", "hour")
+    parts = ("month", "day", "day_of_week", "day_of_year", "hour")
     return {f"_{part}": getattr(times.dt, part) for part in parts}
 
 

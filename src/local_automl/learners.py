@@ -58,6 +58,7 @@ class Learner:
         starts: Points of the space to try first, the best guess first.
         build: (hyperparameters, task is classification, seed, threads) -> unfitted estimator.
         scaled: Whether it needs features of the same scale.
+        turns: Models per round of the search; more for one that is both quick and strong.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Learner:
     starts: tuple[tuple[tuple[str, float], ...], ...]
     build: Callable[[Values, bool, int, int], BaseEstimator]
     scaled: bool = False
+    turns: int = 1
 
     def estimator(self, values: Values, classify: bool, seed: int, rows: int) -> BaseEstimator:
         """Build the unfitted estimator.
@@ -99,7 +101,7 @@ def _lightgbm(values: Values, classify: bool, seed: int, threads: int) -> BaseEs
 def _forest(classifier: Any, regressor: Any) -> Callable[[Values, bool, int, int], BaseEstimator]:
     def build(values: Values, classify: bool, seed: int, threads: int) -> BaseEstimator:
         return (classifier if classify else regressor)(
-            n_estimators=100, **values, random_state=seed, n_jobs=threads
+            n_estimators=70, **values, random_state=seed, n_jobs=threads
         )
 
     return build
@@ -149,6 +151,7 @@ _LIGHTGBM = Learner(
         ),
     ),
     _lightgbm,
+    turns=2,
 )
 
 _FOREST_SPACE = (

@@ -9,8 +9,10 @@ load. Told no cost and no time (`cost_attr=None`), the search depends on seed an
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from local_automl.learners import Learner, Range
@@ -33,7 +35,9 @@ class TurnSearch:
             learners: At least one, in turn order.
             seed: Makes the proposals.
         """
-        self._searchers = [(learner, _searcher(learner, seed)) for learner in learners]
+        searchers = [(learner, _searcher(learner, seed)) for learner in learners]
+        most = max(learner.turns for learner in learners)
+        self._round = [s for turn in range(most) for s in searchers if s[0].turns > turn]
         self._trials = 0
 
     def proposals(self) -> Iterator[tuple[Learner, dict[str, Any], Any]]:
@@ -42,13 +46,12 @@ class TurnSearch:
         `tell(score)` must be called before the next proposal, the higher the better, or
         `tell(None)` for a point without a score.
         """
-        searchers = list(self._searchers)
-        while searchers:
-            for entry in list(searchers):
-                learner, searcher = entry
-                proposal = self._propose(searcher)
+        exhausted: set[str] = set()
+        while any(learner.name not in exhausted for learner, _ in self._round):
+            for learner, searcher in self._round:
+                proposal = None if learner.name in exhausted else self._propose(searcher)
                 if proposal is None:
-                    searchers.remove(entry)
+                    exhausted.add(learner.name)
                     continue
                 trial, config = proposal
 
@@ -79,8 +82,7 @@ class TurnSearch:
 
 
 def _searcher(learner: Learner, seed: int) -> Any:
-    logging.getLogger("flaml").setLevel(logging.WARNING)
-    with warnings.catch_warnings():
+    with _without_mlflow(), warnings.catch_warnings():
         # flaml says that flaml.AutoML is not available without its optional dependencies
         warnings.simplefilter("ignore")
         from flaml.tune.searcher.blendsearch import CFO  # noqa: PLC0415 - takes seconds
@@ -93,6 +95,22 @@ def _searcher(learner: Learner, seed: int) -> Any:
         seed=seed,
         cost_attr=None,
     )
+
+
+@contextmanager
+def _without_mlflow() -> Iterator[None]:
+    """Let flaml, which imports mlflow wherever it is installed, not find it.
+
+    It would take seconds, and flaml would log to whatever run is active.
+    """
+    if "mlflow" in sys.modules:
+        yield
+        return
+    sys.modules["mlflow"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["mlflow"]
 
 
 def _domain(limits: Range) -> Any:

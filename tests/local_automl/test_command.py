@@ -1,7 +1,6 @@
 """`python -m local_automl`: what it prints, what it leaves and how it fails."""
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -44,7 +43,7 @@ def test_a_run_prints_iterations_and_leaves_model_and_metrics(files, passengers)
         {"iteration", "learner", "metric", "value", "best"}
     ] * 4
     assert lines[-1]["learner"] == "VotingEnsemble"
-    assert sorted(os.listdir(output)) == ["metrics.json", "model.pkl"]
+    assert sorted(path.name for path in output.iterdir()) == ["metrics.json", "model.pkl"]
     table = pd.DataFrame(json.loads((output / "metrics.json").read_text()))
     assert table.loc["AUC_weighted", "3"] == [lines[-1]["value"]]
     model = pickle.loads((output / "model.pkl").read_bytes())
