@@ -46,8 +46,7 @@ def select(library: Sequence[Floats], loss: Loss, rows: NDArray[np.int64], seed:
 
 def vote(library: Sequence[Floats], weights: Floats) -> Floats:
     """Return the weighted mean of the models' predictions, of the shape of one of them."""
-    weights = np.asarray(counts / counts.sum(), dtype=np.float64)
-    return total
+    return np.asarray(np.tensordot(weights, np.stack(library), axes=1), dtype=np.float64)
 
 
 def _greedy(stack: Floats, loss: Callable[[Floats], float]) -> Floats:
