@@ -43,7 +43,9 @@ def _raised_by(error: Exception) -> str:
     return module.partition(".")[0]
 
 
-def _one_message(callback: Callable[..., Any]) -> Callable[..., Any]:
+def _one_message(callback: Callable[..., Any] | None) -> Callable[..., Any]:
+    assert callback is not None  # a click command without a callback would do nothing
+
     @functools.wraps(callback)
     def run_or_explain(*args: Any, **kwargs: Any) -> Any:
         try:

@@ -11,20 +11,18 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    balanced_accuracy_score,
-    f1_score,
-    log_loss,
-    precision_score,
-    roc_auc_score,
-)
 
 Floats = NDArray[np.float64]
 Metric = Callable[[NDArray[Any], Floats], float]
+
+
+def _sklearn() -> Any:
+    """Import scikit-learn's metrics: a second that a listing or a plan of pipelines saves."""
+    import sklearn.metrics  # noqa: PLC0415
+
+    return sklearn.metrics
 
 
 def _labels(probability: Floats) -> NDArray[np.int64]:
@@ -32,23 +30,26 @@ def _labels(probability: Floats) -> NDArray[np.int64]:
 
 
 def _average_precision_weighted(survived: NDArray[Any], probability: Floats) -> float:
+    average_precision = _sklearn().average_precision_score
     share = float(np.mean(survived))
     return float(
-        share * average_precision_score(survived, probability)
-        + (1 - share) * average_precision_score(1 - survived, 1 - probability)
+        share * average_precision(survived, probability)
+        + (1 - share) * average_precision(1 - survived, 1 - probability)
     )
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "AUC_weighted": roc_auc_score,
-        "accuracy": lambda y, p: accuracy_score(y, _labels(p)),
-        "log_loss": lambda y, p: log_loss(y, p, labels=[0, 1]),
-        "f1_score_weighted": lambda y, p: f1_score(y, _labels(p), average="weighted"),
-        "balanced_accuracy": lambda y, p: balanced_accuracy_score(y, _labels(p)),
+        "AUC_weighted": lambda y, p: _sklearn().roc_auc_score(y, p),
+        "accuracy": lambda y, p: _sklearn().accuracy_score(y, _labels(p)),
+        "log_loss": lambda y, p: _sklearn().log_loss(y, p, labels=[0, 1]),
+        "f1_score_weighted": lambda y, p: _sklearn().f1_score(y, _labels(p), average="weighted"),
+        "balanced_accuracy": lambda y, p: _sklearn().balanced_accuracy_score(y, _labels(p)),
         "average_precision_score_weighted": _average_precision_weighted,
-        "norm_macro_recall": lambda y, p: balanced_accuracy_score(y, _labels(p), adjusted=True),
-        "precision_score_weighted": lambda y, p: precision_score(
+        "norm_macro_recall": lambda y, p: _sklearn().balanced_accuracy_score(
+            y, _labels(p), adjusted=True
+        ),
+        "precision_score_weighted": lambda y, p: _sklearn().precision_score(
             y, _labels(p), average="weighted", zero_division=0
         ),
     }
@@ -93,7 +94,7 @@ def resampled_metrics(survived: NDArray[Any], probability: Floats) -> dict[str, 
     true_positives = (actual & predicted).sum(axis=1)
     true_negatives = (~actual & ~predicted).sum(axis=1)
     wrong = n - true_positives - true_negatives
-    ranks = np.where(actual, rankdata(probability, axis=1), 0).sum(axis=1)
+    ranks = np.where(actual, pd.DataFrame(probability).rank(axis=1), 0).sum(axis=1)
     epsilon = np.finfo(np.float64).eps
     likelihood = np.clip(np.where(actual, probability, 1 - probability), epsilon, 1)
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample of one class has no AUC

@@ -191,7 +191,7 @@ def _as_numbers(
 
 
 def _fits(loaded: Any, kind: str) -> bool:
-    return {"int": loaded.is_integer(), "float": loaded.is_numeric(), "text": True}[kind]
+    return bool({"int": loaded.is_integer(), "float": loaded.is_numeric(), "text": True}[kind])
 
 
 def _pandera(frame: nw.DataFrame[Any]) -> ModuleType:

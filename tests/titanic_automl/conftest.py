@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "DO_NOT_TRACK": "1", "COLUMNS": "200"}
 
 Kedro = Callable[..., subprocess.CompletedProcess[str]]
+"""Runs ``kedro ARGUMENTS`` in a project's folder."""
 
 
 def run_kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,6 +37,11 @@ def copy_project(folder: Path) -> Path:
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def kedro() -> Kedro:
+    return run_kedro
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,13 @@ def test_versions_are_registered_and_the_champion_is_loaded(
     assert len(list((tmp_path / "registry" / "M").iterdir())) == 3
 
 
+def test_the_registry_may_be_moved(dataset: MlflowRegistryDataset, tmp_path: Path) -> None:
+    dataset.save(version(1, champion=True))
+    (tmp_path / "registry").rename(tmp_path / "moved")
+    moved = MlflowRegistryDataset(filepath=str(tmp_path / "moved" / "mlflow.db"), model_name="M")
+    assert (moved.load() or {})["version"] == 1
+
+
 def test_another_name_is_another_model(dataset: MlflowRegistryDataset, tmp_path: Path) -> None:
     dataset.save(version(1, champion=True))
     other = MlflowRegistryDataset(filepath=str(tmp_path / "registry" / "mlflow.db"), model_name="N")

@@ -95,7 +95,9 @@ def test_a_missing_column_and_an_empty_file_are_told(read: Reader) -> None:
     assert violations(read, GOOD, header=without_class) == {
         "column Pclass, whole column: must be in the file"
     }
-    assert violations(read) == {"column PassengerId, whole column: is 'no rows', must be at least one row"}
+    assert violations(read) == {
+        "column PassengerId, whole column: is 'no rows', must be at least one row"
+    }
 
 
 @READERS

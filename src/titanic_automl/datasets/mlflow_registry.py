@@ -1,7 +1,8 @@
 """A model registry on this machine: MLflow on one SQLite file, artifacts beside it.
 
 The catalog has two entries of this class over one registry, since Kedro forbids a node the same
-dataset as input and output: saving to one makes a new version, loading the other gives the champion.
+dataset as input and output: saving to one makes a new version, loading the other gives the
+champion.
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ class MlflowRegistryDataset(AbstractDataset[ModelVersion, LoadedVersion | None])
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
             raise
-        folder = Path(version.source)
+        # by name, not by the path that was recorded: the project's folder may have moved
+        folder = self._filepath.parent / self._model_name / Path(str(version.source)).name
         return LoadedVersion(
             model=pickle.loads((folder / MODEL_FILE).read_bytes()),
             artifacts={file.stem: json.loads(file.read_text()) for file in folder.glob("*.json")},
@@ -148,4 +150,3 @@ class MlflowRegistryDataset(AbstractDataset[ModelVersion, LoadedVersion | None])
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-

@@ -41,7 +41,9 @@ def how_to_rule(passengers: pd.DataFrame, filled_ages: np.ndarray) -> pd.DataFra
     frame["Age_Group"] = pd.qcut(frame["Age"], 5, labels=False)
     frame["Fare"] = frame["Fare"].fillna(0)
     frame["Fare_Group"] = pd.qcut(frame["Fare"], 5, labels=False)
-    frame["Sex"] = frame["Sex"].map({"male": 0, "female": 1, "unknown": 2}).fillna(2).astype("int64")
+    frame["Sex"] = (
+        frame["Sex"].map({"male": 0, "female": 1, "unknown": 2}).fillna(2).astype("int64")
+    )
     frame["Embarked"] = frame["Embarked"].replace("", "U").fillna("U")
     frame["Embarked"] = frame["Embarked"].map({"S": 0, "C": 1, "Q": 2, "U": 3})
     return frame.drop(columns=["PassengerId", "Name", "Ticket", "Cabin", "Age", "Fare"])
@@ -188,7 +190,9 @@ def test_extended_features_mean_what_they_say(passengers: pd.DataFrame) -> None:
     assert (prepared["FamilySize"] == (train["SibSp"] + train["Parch"] + 1).to_numpy()).all()
     sizes = train.groupby("Ticket")["Ticket"].transform("size")
     assert (prepared["TicketPassengers"] == sizes.to_numpy()).all()
-    stranger = train.head(1).assign(Ticket="never seen", Name="Nobody", Cabin="Z9", PassengerId=9999)
+    stranger = train.head(1).assign(
+        Ticket="never seen", Name="Nobody", Cabin="Z9", PassengerId=9999
+    )
     row = nodes.prepare(stranger, learned, EXTENDED).iloc[0]
     assert (row["Title"], row["Deck"], row["TicketPassengers"]) == (6, 0, 1)
 
@@ -221,9 +225,9 @@ def test_codes(frame_type: type, column: str, value: str | None, code: int) -> N
 def test_groups_are_qcuts_with_tied_edges_merged() -> None:
     values = np.array([0.0] * 6 + [7.0, 8.0, 9.0, 10.0])
     edges = group_edges(np.sort(values), 5)
-    groups = nodes.prepare_fare(
-        pd.DataFrame({"Fare": values}), {"fare": {"group_edges": edges}}
-    )["Fare_Group"]
+    groups = nodes.prepare_fare(pd.DataFrame({"Fare": values}), {"fare": {"group_edges": edges}})[
+        "Fare_Group"
+    ]
     assert groups.tolist() == pd.qcut(values, 5, labels=False, duplicates="drop").tolist()
     assert group_edges(np.array([5.0, 5.0, 5.0]), 5) == []
     assert group_edges(np.array([]), 5) == []
@@ -233,7 +237,10 @@ def test_hashes_have_no_ties_and_know_their_purpose() -> None:
     ids = np.arange(1, 200_001)
     split = hash_passengers(ids, 42, "split")
     assert len(np.unique(split)) == len(ids)
-    assert abs(np.corrcoef(split.astype(float), hash_passengers(ids, 42, "age").astype(float))[0, 1]) < 0.01
+    assert (
+        abs(np.corrcoef(split.astype(float), hash_passengers(ids, 42, "age").astype(float))[0, 1])
+        < 0.01
+    )
     # the same for ever, or a model's statistics would no longer fit its passengers
     assert split[:2].tolist() == [67350417702841312, 15327182330240777530]
 

@@ -77,7 +77,11 @@ def test_plots_draw_what_they_are_given(predictions: pd.DataFrame) -> None:
     assert plots.plot_calibration(predictions).axes[0].lines
     leaderboard = nodes.make_leaderboard(AUTOML_METRICS, "AUC_weighted")
     bars = plots.plot_leaderboard(leaderboard, "AUC_weighted").axes[0]
-    assert [label.get_text() for label in bars.get_yticklabels()] == ["SVM #2", "LightGBM #0", "KNN #1"]
+    assert [label.get_text() for label in bars.get_yticklabels()] == [
+        "SVM #2",
+        "LightGBM #0",
+        "KNN #1",
+    ]
     importance = plots.plot_permutation_importance(MODEL, PREPARED, REPORT).axes[0]
     assert [label.get_text() for label in importance.get_yticklabels()] == ["Pclass", "Sex"]
 

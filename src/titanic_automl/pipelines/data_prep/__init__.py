@@ -1,4 +1,4 @@
-"""Split the passengers, learn statistics from the training rows, prepare any passengers with them."""
+"""Split the passengers, learn from the training rows, and prepare any passengers by that."""
 
 from titanic_automl.pipelines.data_prep.pipeline import create_pipeline, preparation_pipeline
 

@@ -217,9 +217,12 @@ def prepare(
 
     For where there is no Kedro run: a registered model that brings its own statistics.
     """
-    prepared = prepare_age(passengers, statistics, preparation)
-    prepared = prepare_embarked(prepare_genders(prepare_fare(prepared, statistics)))
-    return select_features(prepare_family(prepared, statistics, preparation), preparation)
+    prepared: IntoDataFrameT = prepare_age(passengers, statistics, preparation)
+    prepared = prepare_fare(prepared, statistics)
+    prepared = prepare_embarked(prepare_genders(prepared))
+    prepared = prepare_family(prepared, statistics, preparation)
+    prepared = select_features(prepared, preparation)
+    return prepared
 
 
 def _sorted(frame: Frame) -> Frame:
@@ -246,7 +249,7 @@ def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
 
 def _codes(matches: Callable[[str], nw.Expr], codes: Mapping[str, int], otherwise: int) -> nw.Expr:
     """Give each value the code of the key that matches it."""
-    code: Any = nw.lit(otherwise)
+    code: nw.Expr = nw.lit(otherwise)
     for value, number in codes.items():
         code = nw.when(matches(value)).then(nw.lit(number)).otherwise(code)
     return code

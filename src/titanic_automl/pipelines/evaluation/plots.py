@@ -1,15 +1,15 @@
-"""Nodes that draw the evaluation; each returns a figure that its dataset saves as a PNG."""
+"""Nodes that draw the evaluation; each returns a matplotlib figure that its dataset saves as a PNG.
+
+matplotlib and scikit-learn's displays are imported where they draw: two seconds that every command
+which only lists, plans or runs other nodes saves. Kedro resolves the nodes' type hints when it
+checks parameters, so the figures are ``Any`` there.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from sklearn.calibration import CalibrationDisplay
-from sklearn.inspection import permutation_importance
-from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, RocCurveDisplay
 
 from titanic_automl.parameters import ReportParameters
 from titanic_automl.prediction import LABEL
@@ -18,8 +18,10 @@ CLASSES = ("died", "survived")
 SHOWN_ITERATIONS = 15
 
 
-def plot_roc_curve(test_predictions: pd.DataFrame) -> Figure:
+def plot_roc_curve(test_predictions: pd.DataFrame) -> Any:
     """Draw the receiver operating characteristic of the test passengers."""
+    from sklearn.metrics import RocCurveDisplay  # noqa: PLC0415
+
     figure, axes = _figure("ROC, held-out passengers")
     RocCurveDisplay.from_predictions(
         test_predictions[LABEL],
@@ -31,8 +33,10 @@ def plot_roc_curve(test_predictions: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_precision_recall_curve(test_predictions: pd.DataFrame) -> Figure:
+def plot_precision_recall_curve(test_predictions: pd.DataFrame) -> Any:
     """Draw precision against recall of the test passengers."""
+    from sklearn.metrics import PrecisionRecallDisplay  # noqa: PLC0415
+
     figure, axes = _figure("Precision and recall, held-out passengers")
     PrecisionRecallDisplay.from_predictions(
         test_predictions[LABEL],
@@ -44,8 +48,10 @@ def plot_precision_recall_curve(test_predictions: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_confusion_matrix(test_predictions: pd.DataFrame) -> Figure:
+def plot_confusion_matrix(test_predictions: pd.DataFrame) -> Any:
     """Draw how many test passengers of each class were predicted as each class."""
+    from sklearn.metrics import ConfusionMatrixDisplay  # noqa: PLC0415
+
     figure, axes = _figure("Confusion matrix, held-out passengers")
     ConfusionMatrixDisplay.from_predictions(
         test_predictions[LABEL],
@@ -59,8 +65,10 @@ def plot_confusion_matrix(test_predictions: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_calibration(test_predictions: pd.DataFrame) -> Figure:
+def plot_calibration(test_predictions: pd.DataFrame) -> Any:
     """Draw the share that survived against the predicted probability, in ten equal groups."""
+    from sklearn.calibration import CalibrationDisplay  # noqa: PLC0415
+
     figure, axes = _figure("Calibration, held-out passengers")
     CalibrationDisplay.from_predictions(
         test_predictions[LABEL],
@@ -73,7 +81,7 @@ def plot_calibration(test_predictions: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_leaderboard(leaderboard: pd.DataFrame, primary_metric: str) -> Figure:
+def plot_leaderboard(leaderboard: pd.DataFrame, primary_metric: str) -> Any:
     """Draw the best iterations of the AutoML run as bars."""
     shown = leaderboard.head(SHOWN_ITERATIONS).iloc[::-1]
     learners = shown["learner"] if "learner" in shown else [""] * len(shown)
@@ -93,8 +101,10 @@ def plot_leaderboard(leaderboard: pd.DataFrame, primary_metric: str) -> Figure:
 
 def plot_permutation_importance(
     model: Any, titanic_test: pd.DataFrame, report: ReportParameters
-) -> Figure:
+) -> Any:
     """Draw how much the test AUC falls when a column is shuffled (Breiman 2001)."""
+    from sklearn.inspection import permutation_importance  # noqa: PLC0415
+
     features = titanic_test.drop(columns=LABEL)
     importance = permutation_importance(
         model,
@@ -116,7 +126,9 @@ def plot_permutation_importance(
     return figure
 
 
-def _figure(title: str) -> tuple[Figure, Axes]:
+def _figure(title: str) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from local_automl.engine import train
 from local_automl.errors import AutoMLError
 from local_automl.settings import AutoMLSettings
 from titanic_automl.errors import UserError
@@ -29,6 +28,8 @@ def train_model(
     Raises:
         UserError: If the rows cannot be learned from, such as rows of one class only.
     """
+    from local_automl.engine import train  # noqa: PLC0415  (scikit-learn, and only to train)
+
     try:
         result = train(training_data, settings, random_seed=random_seed)
     except AutoMLError as error:
