@@ -90,6 +90,16 @@ def test_every_violation_is_told_whatever_else_is_wrong(read: Reader) -> None:
 
 
 @READERS
+def test_duplicates_are_found_around_a_missing_identifier(read: Reader) -> None:
+    found = violations(read, GOOD, GOOD.replace("1,", ",", 1), GOOD)
+    assert found == {
+        "column PassengerId, row 1: is '1', must be unique",
+        "column PassengerId, row 2: must be there",
+        "column PassengerId, row 3: is '1', must be unique",
+    }
+
+
+@READERS
 def test_a_missing_column_and_an_empty_file_are_told(read: Reader) -> None:
     without_class = HEADER.replace("Pclass", "Class")
     assert violations(read, GOOD, header=without_class) == {

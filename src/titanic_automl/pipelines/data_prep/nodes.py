@@ -18,8 +18,8 @@ from titanic_automl.parameters import FeatureSet, PreparationParameters
 from titanic_automl.pipelines.data_prep.statistics import (
     LearnedStatistics,
     age_statistics,
-    draw_ages,
     fare_statistics,
+    fill_ages,
     group,
     hash_passengers,
     ticket_passengers,
@@ -121,17 +121,11 @@ def prepare_age(
         preparation: ``random_seed``.
     """
     age = statistics["age"]
-    ids = passengers["PassengerId"].to_numpy()
-    drawn = draw_ages(ids, age, preparation.random_seed)
-    return (
-        passengers.with_columns(
-            nw.col("Age").cast(nw.Float64),
-            nw.Series.from_numpy("drawn", drawn, backend=passengers.implementation),
-        )
-        .with_columns(nw.coalesce("Age", "drawn"))
-        .drop("drawn")
-        .with_columns(group(nw.col("Age").cast(nw.Int64), age["group_edges"]).alias("Age_Group"))
-    )
+    ids, ages = passengers["PassengerId"].to_numpy(), _floats(passengers["Age"])
+    filled = fill_ages(ids, ages, age, preparation.random_seed)
+    return passengers.with_columns(
+        nw.Series.from_numpy("Age", filled, backend=passengers.implementation)
+    ).with_columns(group(nw.col("Age").cast(nw.Int64), age["group_edges"]).alias("Age_Group"))
 
 
 @nw.narwhalify(eager_only=True)

@@ -54,23 +54,29 @@ def hash_passengers(passenger_ids: NDArray[Any], random_seed: int, purpose: str)
         Unsigned 64-bit integers, shape (n,).
     """
     salt = hash_array(np.array([f"{purpose} {random_seed}"], dtype=object))
-    return hash_array(hash_array(passenger_ids.astype(np.uint64)) ^ salt)
+    return hash_array(passenger_ids.astype(np.uint64) ^ salt)
 
 
-def draw_ages(passenger_ids: NDArray[Any], age: AgeStatistics, random_seed: int) -> Floats:
-    """Draw an age for each passenger, uniform on the how-to's ``[mean - std, mean + std)``.
+def fill_ages(
+    passenger_ids: NDArray[Any], ages: Floats, age: AgeStatistics, random_seed: int
+) -> Floats:
+    """Fill each missing age with a draw, uniform on the how-to's ``[mean - std, mean + std)``.
 
     Args:
-        passenger_ids: Integers, shape (n,).
+        passenger_ids: Integers, shape (n,); with the seed they decide what is drawn.
+        ages: Years, not a number where missing, shape (n,).
         age: The ages' statistics, whose ``fill_low`` and ``fill_high`` bound the draw.
         random_seed: Seed of the run.
 
     Returns:
-        Whole years, shape (n,).
+        A copy of the ages with whole years drawn for the missing ones.
     """
+    filled = ages.copy()
+    missing = np.isnan(ages)
     years = max(age["fill_high"] - age["fill_low"], 1)
-    draw = hash_passengers(passenger_ids, random_seed, "age") % np.uint64(years)
-    return draw.astype(np.float64) + age["fill_low"]
+    draws = hash_passengers(passenger_ids[missing], random_seed, "age") % np.uint64(years)
+    filled[missing] = draws.astype(np.float64) + age["fill_low"]
+    return filled
 
 
 def group_edges(values: Floats, groups: int) -> list[float]:
@@ -80,7 +86,7 @@ def group_edges(values: Floats, groups: int) -> list[float]:
     between them fall together.
 
     Args:
-        values: Sorted values, shape (n,); none gives no edges, so one group.
+        values: Values in any order, shape (n,); none gives no edges, so one group.
         groups: Number of groups.
     """
     if not len(values):
@@ -117,15 +123,14 @@ def age_statistics(
         fill_high=int(mean + std),
         group_edges=[],
     )
-    drawn = draw_ages(passenger_ids, learned, preparation.random_seed)
-    filled = np.sort(np.trunc(np.where(np.isnan(ages), drawn, ages)))
+    filled = np.trunc(fill_ages(passenger_ids, ages, learned, preparation.random_seed))
     learned["group_edges"] = group_edges(filled, preparation.quantile_groups)
     return learned
 
 
 def fare_statistics(fares: Floats, preparation: PreparationParameters) -> FareStatistics:
     """Learn the edges of the fares' groups; a missing fare counts as 0, as in the how-to."""
-    filled = np.sort(np.nan_to_num(fares, nan=0.0))
+    filled = np.nan_to_num(fares, nan=0.0)
     return FareStatistics(group_edges=group_edges(filled, preparation.quantile_groups))
 
 
