@@ -89,7 +89,9 @@ def _run(command: Sequence[str], folder: Path) -> tuple[float, float]:
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}:\n{error[-2000:]}")
+        raise RuntimeError(
+            f"{' '.join(command)} exited with {process.returncode}:\n{error[-2000:]}"
+        )
     return seconds, usage.ru_maxrss / 1e6
 
 

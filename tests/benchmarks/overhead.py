@@ -1,6 +1,6 @@
 """What Kedro, the registry and the plots add to the same functions called from a plain script.
 
-    python tests/benchmarks/overhead.py [--runs 5]
+python tests/benchmarks/overhead.py [--runs 5]
 """
 
 from __future__ import annotations
@@ -16,12 +16,8 @@ ROOT = Path(__file__).parents[2]
 PLAIN = """
 import sys
 import pandas as pd
-from local_automl.engine import train
-from local_automl.settings import AutoMLSettings
 from titanic_automl.parameters import PreparationParameters, ReportParameters
 from titanic_automl.pipelines.data_prep import nodes
-from titanic_automl.pipelines.evaluation.nodes import evaluate
-from titanic_automl.prediction import predict_survival
 
 preparation = PreparationParameters()
 passengers = pd.read_csv("data/01_raw/titanic.csv", dtype={"Ticket": str},
@@ -30,6 +26,10 @@ train_rows, test_rows = nodes.split_passengers(passengers, preparation)
 learned = nodes.learn_statistics(train_rows, preparation)
 prepared = [nodes.prepare(rows, learned, preparation) for rows in (train_rows, test_rows)]
 if "--train" in sys.argv:
+    from local_automl.engine import train
+    from local_automl.settings import AutoMLSettings
+    from titanic_automl.pipelines.evaluation.nodes import evaluate
+    from titanic_automl.prediction import predict_survival
     settings = AutoMLSettings(task="classification", primary_metric="AUC_weighted",
         label_column_name="Survived", iterations=30, n_cross_validations=5,
         enable_early_stopping=False)
@@ -56,7 +56,9 @@ def main() -> None:
         },
     }
     for commands in stages.values():
-        print(f"\n{table(side_by_side(commands, runs=runs, folder=ROOT), 'the script')}", flush=True)
+        print(
+            f"\n{table(side_by_side(commands, runs=runs, folder=ROOT), 'the script')}", flush=True
+        )
 
 
 if __name__ == "__main__":

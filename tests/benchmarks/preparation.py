@@ -95,7 +95,12 @@ def main() -> None:
             commands = {
                 "pyarrow: read needed columns, write": [*python, PYARROW, *files, *NEEDED],
                 "pyarrow: read all columns, write": [*python, PYARROW, *files],
-                "how-to's functions, faults mended, needed columns": [*python, HOW_TO, *files, *NEEDED],
+                "how-to's functions, faults mended, needed columns": [
+                    *python,
+                    HOW_TO,
+                    *files,
+                    *NEEDED,
+                ],
                 "how-to's functions, faults mended, all columns": [*python, HOW_TO, *files],
                 "`kedro run --env scale` (polars), validated": kedro(source, "--env", "scale"),
             }

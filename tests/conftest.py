@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "DO_NOT_TRACK": "1", "COLUMNS": "200"}
 
 Kedro = Callable[..., subprocess.CompletedProcess[str]]
