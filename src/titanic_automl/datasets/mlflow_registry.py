@@ -92,7 +92,7 @@ class MlflowRegistryDataset(AbstractDataset[ModelVersion, LoadedVersion | None])
 
     def load(self) -> LoadedVersion | None:
         """Return the champion, or nothing where none is registered."""
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415  (3 s, see benchmarks)
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  (2 s)
 
         if not self._filepath.exists():
             return None
@@ -119,7 +119,7 @@ class MlflowRegistryDataset(AbstractDataset[ModelVersion, LoadedVersion | None])
         return {"filepath": self._filepath.as_posix(), "model_name": self._model_name}
 
     def _client(self) -> MlflowClient:
-        from mlflow import MlflowClient  # noqa: PLC0415  (3 s, and only where a model is registered)
+        from mlflow import MlflowClient  # noqa: PLC0415  (2 s)
 
         # on import, mlflow sets up a handler of its own that tells of each table it creates
         logging.getLogger("mlflow").setLevel(logging.WARNING)
