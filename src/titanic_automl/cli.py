@@ -26,11 +26,27 @@ def message_for(error: Exception) -> str | None:
     and what Kedro itself refuses (an unknown pipeline, a malformed YAML file).
     """
     if isinstance(error, ParameterValidationError):
-        problems = re.sub(r"\s*\[type=.*?\]|\s*For further information visit \S+", "", str(error))
-        return f"{problems}\nCorrect conf/base/parameters.yml, or what --params says."
+        return _parameters_message(str(error))
     if isinstance(error, UserError | DatasetError) or _raised_by(error) in _CONFIGURATION_READERS:
         return str(error)
     return None
+
+
+def _parameters_message(kedros: str) -> str:
+    """Say where each refused parameter stands, out of Kedro's and pydantic's report."""
+    lines, group, name = [], "", ""
+    for line in kedros.splitlines()[1:]:
+        if parameter := re.match(r"- Parameter '(.+?)'", line):
+            group, name = parameter[1], ""
+        elif not line.startswith(" "):
+            name = f".{line}"
+        elif "For further information" not in line:
+            problem, _, details = line.strip().partition(" [type=")
+            value = re.search(r"input_value=(.*), input_type=", details)
+            found = f", found {value[1]}" if value and name and value[1] not in problem else ""
+            lines.append(f"  {group}{name}: {problem}{found}")
+    remedy = "Correct them in conf/base/parameters.yml, or in what --params says."
+    return "\n".join(["These parameters are wrong:", *lines, remedy])
 
 
 def _raised_by(error: Exception) -> str:

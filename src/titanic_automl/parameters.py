@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from difflib import get_close_matches
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 FeatureSet = Literal["how_to", "extended"]
 
 
-class PreparationParameters(BaseModel):
-    """How raw passengers become rows for AutoML (``params:preparation``)."""
+class Parameters(BaseModel):
+    """A group of parameters: immutable, and an unknown name is answered with the known ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_known(cls, given: Any) -> Any:
+        known = list(cls.model_fields)
+        for name in given if isinstance(given, dict) else ():
+            if name not in known:
+                close = get_close_matches(name, known, n=1)
+                meant = f"did you mean '{close[0]}'? " if close else ""
+                message = f"'{name}' is unknown; {meant}(choose from: {', '.join(known)})"
+                raise PydanticCustomError("unknown_name", "{message}", {"message": message})
+        return given
+
+
+class PreparationParameters(Parameters):
+    """How raw passengers become rows for AutoML (``params:preparation``)."""
 
     random_seed: int = Field(42, ge=0, lt=2**32)
     """Seed of the split and of the filled ages; 42 is the how-to's ``RANDOM_SEED``."""
@@ -21,16 +39,14 @@ class PreparationParameters(BaseModel):
     """Share of each class that is held out."""
 
     features: FeatureSet = "how_to"
-    """Which columns AutoML sees: the how-to's seven, or those and eight more."""
+    """Which columns AutoML sees: the how-to's seven, or those and six more."""
 
     quantile_groups: int = Field(5, ge=2, le=100)
     """Classes that Age and Fare are cut into; the how-to has five of each."""
 
 
-class ReportParameters(BaseModel):
+class ReportParameters(Parameters):
     """How the hold-out evaluation is made (``params:report``)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     random_seed: int = Field(42, ge=0, lt=2**32)
     """Seed of the bootstrap and of the permutations."""

@@ -92,10 +92,10 @@ class MlflowRegistryDataset(AbstractDataset[ModelVersion, LoadedVersion | None])
 
     def load(self) -> LoadedVersion | None:
         """Return the champion, or nothing where none is registered."""
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415  (2 s)
-
         if not self._filepath.exists():
             return None
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  (2 s)
+
         try:
             version = self._client().get_model_version_by_alias(self._model_name, ALIAS)
         except MlflowException as error:
