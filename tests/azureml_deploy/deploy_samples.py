@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from kedro.pipeline import Pipeline, node
 
 from azureml_deploy.catalog import Catalog
 from azureml_deploy.config import parse_config
+from azureml_deploy.deployment import prepare
 from azureml_deploy.planning import Outcome, Sources, make_plan
+from azureml_deploy.project import Project, RawConfig
 
 
 def identity(*values: Any) -> Any:
@@ -105,3 +110,51 @@ def automl_values(values: dict[str, Any]) -> dict[str, Any]:
             "model_name": "params:model_name",
         },
     }
+
+
+def project_of(
+    folder: Path,
+    nodes: list[Any],
+    values: Mapping[str, Any],
+    catalog: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Project:
+    """An opened project without files of configuration, as `open_project` would give it."""
+    raw = {
+        "catalog": RawConfig(catalog or {}, {}),
+        "parameters": RawConfig(parameters or {}, {}),
+        "globals": RawConfig({}, {}),
+    }
+    options: dict[str, Any] = {
+        "path": folder,
+        "package_name": "shop",
+        "project_name": "Shop",
+        "kedro_version": "1.7.0",
+        "source_dir": folder / "src",
+        "sources": sources(nodes, values, catalog, parameters),
+        "raw": raw,
+        "base_env": "base",
+        "run_env": "local",
+        "runtime_params": {},
+        "pipeline_names": ("__default__",),
+    }
+    return Project(**{**options, **changes})
+
+
+def codes(project: Project, **options: Any) -> list[str]:
+    return [finding.code for finding in prepare(project, **options).plan.findings]
+
+
+def write_module(folder: Path, name: str, text: str) -> Any:
+    """Write a module of the project's source, and import it."""
+    path = folder / "src" / Path(*name.split("."))
+    for parent in list(path.relative_to(folder / "src").parents)[:-1]:
+        package = folder / "src" / parent
+        package.mkdir(parents=True, exist_ok=True)
+        (package / "__init__.py").touch()
+    file = path.with_suffix(".py")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(textwrap.dedent(text))
+    importlib.invalidate_caches()
+    return importlib.import_module(name)

@@ -1,0 +1,26 @@
+"""``kedro azureml …``: a group whose commands are imported when they are asked for.
+
+Kedro loads this module with every command of its own, so it imports nothing but click.
+"""
+
+from __future__ import annotations
+
+import click
+from kedro.framework.cli.utils import LazyGroup
+
+
+@click.group()
+def commands() -> None:
+    """Commands that Kedro merges with its own."""
+
+
+@commands.group(
+    cls=LazyGroup,
+    lazy_subcommands={
+        "explain": "azureml_deploy.commands.explain.explain",
+        "init": "azureml_deploy.commands.init.init",
+        "plan": "azureml_deploy.commands.plan.plan",
+    },
+)
+def azureml() -> None:
+    """Plan and run this project's pipelines in Azure ML."""

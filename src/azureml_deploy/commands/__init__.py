@@ -1,0 +1,1 @@
+"""The commands of `kedro azureml`: each parses, calls and prints."""

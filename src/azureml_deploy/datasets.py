@@ -1,0 +1,105 @@
+"""Catalog entries of the workspace: its model registry. Travels with the steps that register."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+MODEL_FILE = "model.pkl"
+CHAMPION_TAG = "champion"
+
+
+class ModelRegistryDataset(AbstractDataset[Any, Any]):
+    """Versions of one registered model of the workspace.
+
+    Saving takes ``{"model": …, "artifacts": {name: JSON}, "tags": {name: text}, "champion": bool}``
+    and makes a version of it; loading gives the champion in the same form with its ``version``, or
+    nothing where there is none. Azure ML's v1 models have no aliases, so a tag marks the champion.
+    """
+
+    def __init__(self, *, model_name: str, model_path: str | None = None) -> None:
+        """Name the model; nothing is asked of the workspace yet.
+
+        Args:
+            model_name: Name that versions are registered under.
+            model_path: The model's own file, registered as it is rather than pickled anew.
+        """
+        self._model_name = model_name
+        self._model_path = model_path
+
+    def save(self, data: Mapping[str, Any]) -> None:
+        """Register a version, and then move the champion's tag to it if it says so."""
+        from azureml.core.model import Model  # noqa: PLC0415
+
+        workspace = current_workspace()
+        # Model.register refuses a path outside the working directory
+        folder = Path(tempfile.mkdtemp(prefix="model-", dir=Path.cwd()))
+        try:
+            self._write(data, folder)
+            model = Model.register(
+                workspace=workspace,
+                model_path=folder.name,
+                model_name=self._model_name,
+                tags={name: str(value) for name, value in data.get("tags", {}).items()},
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if data.get("champion"):
+            before = Model.list(workspace, name=self._model_name, tags=[CHAMPION_TAG])
+            model.add_tags({CHAMPION_TAG: "true"})
+            for other in before:
+                if other.version != model.version:
+                    other.remove_tags([CHAMPION_TAG])
+        print(f"Registered version {model.version} of model {model.name}")
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the champion, or nothing; of two, which a broken registration leaves, the last."""
+        from azureml.core.model import Model  # noqa: PLC0415
+
+        workspace = current_workspace()
+        champions = Model.list(workspace, name=self._model_name, tags=[CHAMPION_TAG])
+        if not champions:
+            return None
+        champion = max(champions, key=lambda model: int(model.version))
+        with tempfile.TemporaryDirectory() as target:
+            champion.download(target, exist_ok=True)
+            model_file = next(Path(target).rglob(MODEL_FILE))
+            return {
+                "model": pickle.loads(model_file.read_bytes()),
+                "artifacts": {
+                    file.stem: json.loads(file.read_text(encoding="utf-8"))
+                    for file in sorted(model_file.parent.glob("*.json"))
+                },
+                "tags": {k: v for k, v in champion.tags.items() if k != CHAMPION_TAG},
+                "champion": True,
+                "version": int(champion.version),
+            }
+
+    def _write(self, data: Mapping[str, Any], folder: Path) -> None:
+        source = Path(self._model_path) if self._model_path else None
+        if source is not None and source.is_file():
+            shutil.copyfile(source, folder / MODEL_FILE)
+        else:
+            (folder / MODEL_FILE).write_bytes(pickle.dumps(data["model"]))
+        for name, value in data.get("artifacts", {}).items():
+            text = json.dumps(value, indent=2, ensure_ascii=False)
+            (folder / f"{name}.json").write_text(text, encoding="utf-8")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"model_name": self._model_name}
+
+
+def current_workspace() -> Any:
+    """Return the run's workspace; outside a run, that of config.json, as the how-to does."""
+    from azureml.core import Run, Workspace  # noqa: PLC0415
+    from azureml.core.run import _OfflineRun  # noqa: PLC0415
+
+    run = Run.get_context()
+    return Workspace.from_config() if isinstance(run, _OfflineRun) else run.experiment.workspace

@@ -1,0 +1,115 @@
+"""The plan in the terminal: tables and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from azureml_deploy.plan import DeploymentPlan, Finding, Step
+
+SHOWN_NODES = 3
+_STYLES = {"error": "bold red", "warning": "yellow"}
+
+
+def print_plan(plan: DeploymentPlan, forecast: Mapping[str, str], console: Console) -> None:
+    """Print steps, what crosses, why there are boundaries, and the findings."""
+    console.print(_steps(plan, forecast))
+    console.print(_picture(plan))
+    if plan.boundaries:
+        console.print(_boundaries(plan))
+    for finding in plan.findings:
+        console.print(finding_text(finding))
+    errors = len(plan.errors)
+    warnings = len(plan.findings) - errors
+    console.print(
+        Text(f"{many(len(plan.steps), 'step')}, ")
+        + Text(many(errors, "error"), style="bold red" if errors else "green")
+        + Text(f", {many(warnings, 'warning')}")
+    )
+
+
+def finding_text(finding: Finding) -> RenderableType:
+    """Return a finding as two lines: what is where, and what to do."""
+    style = _STYLES[finding.severity]
+    first = Text.assemble(
+        (f"{finding.code} {finding.severity} ", style),
+        (f"{finding.place}: ", "bold"),
+        finding.message,
+    )
+    return Group(first, Text(f"    -> {finding.remedy}"))
+
+
+def size_text(size: int) -> str:
+    """Return bytes as people read them."""
+    for unit in ("B", "kB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size = round(size / 1000)
+    return f"{size} MB"
+
+
+def _steps(plan: DeploymentPlan, forecast: Mapping[str, str]) -> Table:
+    table = Table(title=f"Experiment {plan.experiment_name}", title_justify="left")
+    for column in ("Step", "Kind", "Nodes", "Compute", "Environment", "Snapshot", "Next submit"):
+        table.add_column(column, overflow="fold")
+    for step in plan.steps:
+        row = (
+            step.name,
+            step.kind,
+            _nodes(step),
+            step.compute,
+            step.environment,
+            _snapshot(step),
+            forecast.get(step.name, ""),
+        )
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _nodes(step: Step) -> str:
+    if len(step.nodes) <= SHOWN_NODES:
+        return ", ".join(step.nodes)
+    shown = ", ".join(step.nodes[: SHOWN_NODES - 1])
+    return f"{len(step.nodes)}: {shown}, …"
+
+
+def _snapshot(step: Step) -> str:
+    if step.snapshot is None:
+        return ""
+    what = f"{many(step.snapshot.files, 'file')}, {size_text(step.snapshot.size)}"
+    return f"{what}, whole source tree" if step.snapshot.whole_tree else what
+
+
+def _picture(plan: DeploymentPlan) -> Tree:
+    tree = Tree("What crosses", guide_style="dim")
+    sources: list[str | None] = [None, *(step.name for step in plan.steps)]
+    for source in sources:
+        crossings = [crossing for crossing in plan.crossings if crossing.from_step == source]
+        if not crossings:
+            continue
+        branch = tree.add(Text(source or "from outside", style="bold"))
+        targets: dict[str | None, list[str]] = {}
+        for crossing in crossings:
+            label = f"{crossing.dataset} ({crossing.travels})"
+            targets.setdefault(crossing.to_step, []).append(label)
+        for target, labels in targets.items():
+            branch.add(Text.assemble("─▶ ", (target or "kept", "bold"), f": {', '.join(labels)}"))
+    return tree
+
+
+def _boundaries(plan: DeploymentPlan) -> Tree:
+    tree = Tree("Why these are not one step", guide_style="dim")
+    for boundary in plan.boundaries:
+        way = f"{boundary.from_step} | {boundary.to_step}"
+        tree.add(Text.assemble((way, "bold"), f": {boundary.reason}"))
+    return tree
+
+
+def many(count: int, what: str) -> str:
+    """Return a number of things."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
