@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -55,11 +57,15 @@ def runtime_params_in(*values: Any) -> set[str]:
 
 def to_yaml(values: Mapping[str, Any]) -> bytes:
     """Write configuration as the loader will read it, in a fixed order."""
+    return _to_yaml(json.dumps(values, sort_keys=True, default=str)) if values else b"{}\n"
+
+
+@functools.lru_cache(maxsize=256)
+def _to_yaml(values: str) -> bytes:
+    # of many steps, most read through the same few factories
     from omegaconf import OmegaConf  # noqa: PLC0415
 
-    if not values:
-        return b"{}\n"
-    text: str = OmegaConf.to_yaml(OmegaConf.create(dict(values)), resolve=False, sort_keys=True)
+    text: str = OmegaConf.to_yaml(OmegaConf.create(json.loads(values)), sort_keys=True)
     return text.encode()
 
 

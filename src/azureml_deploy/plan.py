@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -179,8 +178,7 @@ class DeploymentPlan(_Value):
 
 def plan_to_json(plan: DeploymentPlan) -> str:
     """Return the plan's versioned JSON form, the same bytes for the same plan."""
-    values: Any = plan.model_dump(mode="json", by_alias=True)
-    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    return plan.model_dump_json(indent=2, by_alias=True) + "\n"
 
 
 def plan_from_json(text: str) -> DeploymentPlan:

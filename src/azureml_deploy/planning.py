@@ -58,9 +58,11 @@ class Sources:
     @cached_property
     def parents(self) -> dict[str, list[str]]:
         """Return the real dependencies, transcoding included, as Kedro has them."""
+        dependencies = self.pipeline.node_dependencies
+        # Kedro's own order of nodes comes out of a set, and differs from process to process
         return {
-            node.name: sorted(parent.name for parent in parents)
-            for node, parents in self.pipeline.node_dependencies.items()
+            name: sorted(parent.name for parent in dependencies[node])
+            for name, node in self.nodes.items()
         }
 
     @cached_property

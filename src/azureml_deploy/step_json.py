@@ -59,7 +59,8 @@ def step_json(
         "parameters": _parameters(project, step),
         "runtime_params": _runtime_params(project, nodes, kept_config),
     }
-    return (json.dumps(values, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
+    # without indent= the standard library encodes in C, ten times as fast
+    return (json.dumps(values, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
 def _node(node: Node, location: Location) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from deploy_samples import (
     parquet,
     planned,
 )
+from foreign_project import run
 from kedro.pipeline import Pipeline
 
 from azureml_deploy.plan import (
@@ -225,3 +227,35 @@ def test_parameters_by_path() -> None:
     assert parameter_value(parameters, "params:a.b.c") == 0
     assert parameter_value(parameters, "params:a.x") is None
     assert parameter_value(parameters, "params:a.b.c.d") is None
+
+
+REPEATED = """
+import sys
+sys.path.append(sys.argv[1])
+from kedro.pipeline import Pipeline
+from azureml_deploy.plan import plan_to_json
+from deploy_samples import make, planned
+nodes = [
+    make(f"n{i}", [f"d{j}" for j in {i - 1, i // 2, i // 3} if 0 <= j < i] or None, f"d{i}",
+         tags=["big"] if i % 4 == 3 else [])
+    for i in range(80)
+]
+values = {
+    "compute_targets": {"cpu": {}, "big": {}},
+    "environments": {"one": {}},
+    "default": {"compute_target": "cpu", "environment": "one"},
+    "steps": [{"tag": "big", "compute_target": "big"}],
+}
+pipeline = Pipeline(nodes[:40]) + Pipeline(nodes[40:])
+print(plan_to_json(planned(list(pipeline._nodes), values).plan))
+"""
+
+
+def test_the_same_bytes_in_every_process() -> None:
+    folder = Path(__file__).parent
+    texts = {
+        run(folder, "-c", REPEATED, str(folder), PYTHONHASHSEED=seed).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(texts) == 1
+    assert '"boundaries"' in texts.pop()
