@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from azureml_deploy.plan import DeploymentPlan, Step, plan_from_json
+from azureml_deploy.files import write_text
+from azureml_deploy.plan import DeploymentPlan, Step, plan_from_json, plan_to_json
 
 LAST_SUBMITTED = ".azureml/last_submitted_plan.json"
 """Where a submit leaves its plan, below the project (`.azureml` is the SDK's own folder)."""
@@ -20,6 +21,11 @@ def read_last_submitted(project_path: Path) -> DeploymentPlan | None:
         return plan_from_json((project_path / LAST_SUBMITTED).read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         return None
+
+
+def write_last_submitted(project_path: Path, plan: DeploymentPlan) -> None:
+    """Keep a plan that was submitted, for the next forecast."""
+    write_text(project_path / LAST_SUBMITTED, plan_to_json(plan))
 
 
 def reuse_forecast(plan: DeploymentPlan, last: DeploymentPlan | None) -> Mapping[str, str]:

@@ -26,7 +26,12 @@ from azureml_deploy.init_files import config_text, project_requirements
 from azureml_deploy.plan import plan_from_json
 from azureml_deploy.render_html import to_html
 from azureml_deploy.render_mermaid import to_mermaid
-from azureml_deploy.reuse import git_properties, reuse_forecast
+from azureml_deploy.reuse import (
+    git_properties,
+    read_last_submitted,
+    reuse_forecast,
+    write_last_submitted,
+)
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +247,14 @@ def test_reuse_forecast(plan: Any) -> None:
     assert forecast[first.name] == "reused"
     assert forecast["fit"] == "runs: its settings changed"
     assert forecast["judge"] == "runs: fit runs before it"
+
+
+def test_what_was_submitted_last_is_remembered(plan: Any, tmp_path: Path) -> None:
+    assert read_last_submitted(tmp_path) is None
+    write_last_submitted(tmp_path, plan)
+    assert read_last_submitted(tmp_path) == plan
+    (tmp_path / ".azureml/last_submitted_plan.json").write_text('{"version": 0}')
+    assert read_last_submitted(tmp_path) is None
 
 
 def test_git_properties(tmp_path: Path) -> None:
