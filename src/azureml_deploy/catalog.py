@@ -99,7 +99,6 @@ class Catalog:
             dict(self.config), credentials, {_RUNTIME_PATTERN: {"type": "MemoryDataset"}}
         )
         patterns = [(p, parse.compile(p)) for p in resolver.list_patterns()]
-        object.__setattr__(self, "_resolver", resolver)
         object.__setattr__(self, "_patterns", patterns)
 
     def entry(self, name: str) -> CatalogEntry:
@@ -109,13 +108,12 @@ class Catalog:
         return self._known[name]
 
     def _find(self, name: str) -> CatalogEntry:
-        pattern = None
-        config = self.config.get(name)
+        pattern, config = None, self.config.get(name)
         if config is None:
             patterns: list[tuple[str, Any]] = self._patterns  # type: ignore[attr-defined]
-            pattern = next(p for p, compiled in patterns if compiled.parse(name))
-            resolver: CatalogConfigResolver = self._resolver  # type: ignore[attr-defined]
-            config = resolver.resolve_pattern(name)
+            matches = ((p, match) for p, compiled in patterns if (match := compiled.parse(name)))
+            pattern, match = next(matches)
+            config = _fill(self.config.get(pattern, {}), match.named)
         if pattern == _RUNTIME_PATTERN and pattern not in self.config:
             pattern = None
         kind = config.get("type", "MemoryDataset")
@@ -124,6 +122,15 @@ class Catalog:
             kind = config["type"]
         text = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
         return CatalogEntry(name, text, MappingProxyType(dict(config)), pattern)
+
+
+def _fill(value: Any, named: Mapping[str, str]) -> Any:
+    """Put the matched parts of a dataset's name in the place of a factory's placeholders."""
+    if isinstance(value, Mapping):
+        return {key: _fill(part, named) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fill(part, named) for part in value]
+    return value.format_map(named) if isinstance(value, str) and "}" in value else value
 
 
 def strings(value: Any) -> Iterator[str]:

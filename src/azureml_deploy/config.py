@@ -70,7 +70,7 @@ class _Section(BaseModel):
 class WorkspaceConfig(_Section):
     """Where to deploy: a config.json, or the workspace by its three names."""
 
-    config_path: str | None = None
+    path: str | None = None
     subscription_id: str | None = None
     resource_group: str | None = None
     workspace_name: str | None = None
@@ -83,9 +83,9 @@ class WorkspaceConfig(_Section):
         given = [name for name in names if getattr(self, name)]
         if given and len(given) < len(names):
             missing = ", ".join(name for name in names if name not in given)
-            raise _problem(f"needs {missing} beside {', '.join(given)}, or config_path alone")
-        if given and self.config_path:
-            raise _problem(f"has both config_path and {', '.join(given)}; keep one of the two ways")
+            raise _problem(f"needs {missing} beside {', '.join(given)}, or path alone")
+        if given and self.path:
+            raise _problem(f"has both path and {', '.join(given)}; keep one of the two ways")
         return self
 
 

@@ -31,7 +31,7 @@ _CONFIG = """\
 
 workspace:
   # Nothing here: Workspace.from_config() finds config.json. Or say where it is:
-  # config_path: .azureml/config.json
+  # path: .azureml/config.json
   # or name the workspace:
   # subscription_id: 00000000-0000-0000-0000-000000000000
   # resource_group: my-group

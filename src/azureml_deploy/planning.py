@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -154,12 +154,13 @@ def _group(sources: Sources) -> Grouping:
 
 def _step_names(sources: Sources, grouping: Grouping) -> list[str]:
     names: list[str] = []
+    parts: Counter[str] = Counter()
     for group in grouping.groups:
         name = step_name(_name_of([sources.nodes[node] for node in group], sources))
-        parts = 1 + sum(other == name or other.startswith(f"{name}_part") for other in names)
+        parts[name] += 1
         # nodes whose own names fall together are a finding, and not to be hidden by a number
-        numbered = parts > 1 and name != step_name(group[0])
-        names.append(f"{name}_part{parts}" if numbered else name)
+        numbered = parts[name] > 1 and name != step_name(group[0])
+        names.append(f"{name}_part{parts[name]}" if numbered else name)
     return names
 
 
@@ -317,6 +318,7 @@ def _boundaries(
         for parent in parents:
             if home[parent] != home[child]:
                 followers[home[parent]][home[child]] = None
+    position = {name: index for index, name in enumerate(by_name)}
     return tuple(
         Boundary(
             from_step=source,
@@ -324,8 +326,7 @@ def _boundaries(
             reason=_boundary_reason(sources, by_name[source], by_name[target], followers),
         )
         for source in by_name
-        for target in by_name
-        if target in followers.get(source, ())
+        for target in sorted(followers.get(source, ()), key=position.__getitem__)
     )
 
 

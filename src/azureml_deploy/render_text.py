@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from azureml_deploy.plan import DeploymentPlan, Finding, Step
+from azureml_deploy.plan import Crossing, DeploymentPlan, Finding, Step
 
 SHOWN_NODES = 3
 _STYLES = {"error": "bold red", "warning": "yellow"}
@@ -88,8 +88,11 @@ def _snapshot(step: Step) -> str:
 def _picture(plan: DeploymentPlan) -> Tree:
     tree = Tree("What crosses", guide_style="dim")
     sources: list[str | None] = [None, *(step.name for step in plan.steps)]
+    leaving: dict[str | None, list[Crossing]] = {}
+    for crossing in plan.crossings:
+        leaving.setdefault(crossing.from_step, []).append(crossing)
     for source in sources:
-        crossings = [crossing for crossing in plan.crossings if crossing.from_step == source]
+        crossings = leaving.get(source, [])
         if not crossings:
             continue
         branch = tree.add(Text(source or "from outside", style="bold"))

@@ -98,13 +98,13 @@ def test_yaml_that_cannot_be_read(tmp_path: Path) -> None:
         (
             {
                 "workspace": {
-                    "config_path": "c",
+                    "path": "c",
                     "subscription_id": "s",
                     "resource_group": "r",
                     "workspace_name": "w",
                 }
             },
-            ["both config_path and"],
+            ["both path and"],
         ),
         ({"workspace": {"auth": "clli"}}, ["workspace.auth", "did you mean 'cli'?", "msi"]),
         (

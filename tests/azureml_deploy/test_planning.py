@@ -16,8 +16,10 @@ from deploy_samples import (
     planned,
 )
 from foreign_project import run
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from azureml_deploy.catalog import Catalog
 from azureml_deploy.plan import (
     DeploymentPlan,
     ParameterArgument,
@@ -194,6 +196,26 @@ def test_factories_give_the_file(values: dict[str, Any]) -> None:
     values["steps"] = [{"nodes": "b", "environment": "two"}]
     plan = planned([make("a", None, "cut_rows"), make("b", "cut_rows", "y")], values, catalog).plan
     assert plan.step("b").inputs[0].file_name == "rows.parquet"
+
+
+@pytest.mark.parametrize("name", ["cut_rows", "a.cut_rows", "plain", "other", "x_made"])
+def test_the_catalog_finds_what_kedros_finds(name: str) -> None:
+    config = {
+        "{name}_rows": {"type": "pickle.PickleDataset", "filepath": "data/{name}/rows.pkl"},
+        "{space}.{name}_rows": {
+            "type": "pickle.PickleDataset",
+            "filepath": "{space}/{name}.pkl",
+            "metadata": {"tags": ["{space}", "fixed"]},
+        },
+        "plain": {"type": "pickle.PickleDataset", "filepath": "plain.pkl"},
+        "{any}_made": {"type": "MemoryDataset"},
+    }
+    ours = Catalog(config).entry(name)
+    theirs = DataCatalog.from_config(config).get(name, fallback_to_runtime_pattern=True)
+    assert ours.type.rpartition(".")[2] == type(theirs).__name__
+    if ours.path is not None:
+        assert str(theirs._filepath).endswith(ours.path)
+        assert ours.config.get("metadata") == theirs.metadata
 
 
 def test_namespaces_are_steps(values: dict[str, Any]) -> None:

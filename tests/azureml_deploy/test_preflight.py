@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from azureml_deploy.deployment import prepare
 from azureml_deploy.errors import UsageError
 from azureml_deploy.grouping import find_cycle
 from azureml_deploy.modules import locate
+from azureml_deploy.plan import plan_to_json
 from azureml_deploy.preflight import RULES, explain
 from azureml_deploy.preflight.packages import distribution_of, lacking
 
@@ -445,3 +447,24 @@ def _dependencies(nodes: list[Any]) -> Iterator[tuple[str, str, str]]:
         for name in reader.inputs:
             dataset = name.partition("@")[0]
             yield dataset, maker[dataset], reader.name
+
+
+def test_a_thousand_nodes_take_less_than_a_second_of_work(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    nodes = [
+        make(
+            f"n{i}",
+            [f"d{i // 2}", f"d{i - 1}"] if i > 1 else None,
+            f"d{i}",
+            tags="big" if i % 5 == 4 else [],
+        )
+        for i in range(1000)
+    ]
+    catalog = {"d{n}": {"type": "pickle.PickleDataset", "filepath": "data/{n}.pkl"}}
+    values["steps"] = [{"tag": "big", "compute_target": "big"}]
+    project = project_of(tmp_path, nodes, values, catalog)
+    start = time.process_time()
+    text = plan_to_json(prepare(project).plan)
+    assert time.process_time() - start < 1
+    assert text.count("n999") > 0

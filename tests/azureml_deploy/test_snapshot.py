@@ -202,3 +202,17 @@ def test_the_run_environment_travels_beside_the_base(project: Path, tmp_path: Pa
     code, output = run_step(folder, project / "data/apples.csv", tmp_path / "port")
     assert code == 0, output
     assert "Good day Gala" in (tmp_path / "port/fruit.txt").read_text()
+
+
+def test_any_session_class_of_the_project(project: Path, tmp_path: Path) -> None:
+    settings = project / "src/orchard/settings.py"
+    service = "from kedro.framework.session.service_session import KedroServiceSession\n"
+    settings.write_text(service + settings.read_text() + "SESSION_CLASS = KedroServiceSession\n")
+    found = snapshots(project, tmp_path / "out", params={"greeting": "Servus"})
+    folder = Path(found["folders"]["harvest"])
+    code, output = run_step(
+        folder, project / "data/apples.csv", tmp_path / "port", "--parameter", "factor", "150"
+    )
+    assert code == 0, output
+    assert (tmp_path / "port/fruit.txt").read_text() == "Servus Boskoop"
+    assert "the orchard's own hook" in output

@@ -22,7 +22,7 @@ GPU_SIZE = re.compile(r"standard_n[cdv]", re.IGNORECASE)
 _GPU_IMAGE = re.compile(r"gpu|cuda", re.IGNORECASE)
 _DEEP_MODELS = frozenset({"TensorFlowDNN", "TabnetClassifier", "TabnetRegressor", "TCNForecaster"})
 _SECRET_KEY = re.compile(r"(password|secret|account_?key|sas_?token|connection_string)$", re.I)
-_SECRET_FILE = re.compile(r"(^|/)(credentials[^/]*\.ya?ml|\.env|[^/]*\.pem|config\.json)$")
+_SECRET_FILE = re.compile(r"(^|/)(credentials[^/]*\.ya?ml|\.env|[^/]*\.pem)$")
 
 
 def not_importable(situation: Situation) -> Iterator[Problem]:

@@ -25,6 +25,8 @@ from kedro.pipeline import Pipeline, node
 
 VERSION = 1
 HERE = Path(__file__).resolve().parent
+MAX_METRICS = 100
+"""A mapping of more numbers than that is data, and not metrics to be looked at."""
 REGISTRY_MODULE = "azureml_step_pipelines"
 
 
@@ -186,7 +188,7 @@ class StepHooks:
         self._model = {"model_name": model_name, "model_path": model_path}
         self.failed_node: str | None = None
 
-    @hook_impl
+    @hook_impl(trylast=True)  # after the project's own hooks, which may make datasets too
     def after_catalog_created(self, catalog: Any, conf_catalog: Mapping[str, Any]) -> None:
         """Put the mounted datasets in the place of the catalog's."""
         for name, config in conf_catalog.items():
@@ -217,7 +219,7 @@ class StepHooks:
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         """Log a mapping of numbers as the run's metrics."""
         metrics = numbers(data)
-        if metrics:
+        if 0 < len(metrics) <= MAX_METRICS:
             log_metrics(metrics)
 
     def _path(self, binding: Mapping[str, Any]) -> str | None:
