@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from azureml_deploy.plan import DeploymentPlan, Step
+from azureml_deploy.wording import many
 
 WIDTH, HEIGHT = 168, 64
 GAP_X, GAP_Y = 132, 30
@@ -12,7 +13,7 @@ DROP = 46
 """Each column hangs lower than the one before, so an arrow over several columns passes above the
 boxes between."""
 MARGIN = 12
-SHOWN_LETTERS = 22
+SHOWN_LETTERS = 18
 
 
 def to_svg(plan: DeploymentPlan) -> str:
@@ -62,7 +63,7 @@ def _places(plan: DeploymentPlan) -> dict[str, tuple[int, int]]:
 
 
 def _box(step: Step, x: int, y: int) -> str:
-    count = "1 node" if len(step.nodes) == 1 else f"{len(step.nodes)} nodes"
+    count = many(len(step.nodes), "node")
     title = escape("\n".join(step.nodes))
     return (
         f'<g class="{step.kind}"><title>{title}</title>'

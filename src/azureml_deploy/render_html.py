@@ -7,7 +7,7 @@ from html import escape
 
 from azureml_deploy.picture import to_svg
 from azureml_deploy.plan import DeploymentPlan, Finding, Step
-from azureml_deploy.render_text import many, size_text
+from azureml_deploy.wording import many, size_text
 
 _CSS = """
 :root{color-scheme:light dark;--line:#cfd6de;--soft:#f4f6f8;--ink:#1c2733;--paper:#fff;
@@ -37,8 +37,8 @@ def to_html(plan: DeploymentPlan, forecast: Mapping[str, str]) -> str:
     nodes = sum(len(step.nodes) for step in plan.steps)
     errors = len(plan.errors)
     summary = (
-        f"{nodes} Kedro nodes in {len(plan.steps)} Azure ML steps; {errors} errors, "
-        f"{len(plan.findings) - errors} warnings"
+        f"{many(nodes, 'Kedro node')} in {many(len(plan.steps), 'Azure ML step')}; "
+        f"{many(errors, 'error')}, {many(len(plan.findings) - errors, 'warning')}"
     )
     return "\n".join(
         [

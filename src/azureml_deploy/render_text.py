@@ -11,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from azureml_deploy.plan import Crossing, DeploymentPlan, Finding, Step
+from azureml_deploy.wording import many, size_text
 
 SHOWN_NODES = 3
 _STYLES = {"error": "bold red", "warning": "yellow"}
@@ -42,15 +43,6 @@ def finding_text(finding: Finding) -> RenderableType:
         finding.message,
     )
     return Group(first, Text(f"    -> {finding.remedy}"))
-
-
-def size_text(size: int) -> str:
-    """Return bytes as people read them."""
-    for unit in ("B", "kB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
-        size = round(size / 1000)
-    return f"{size} MB"
 
 
 def _steps(plan: DeploymentPlan, forecast: Mapping[str, str]) -> Table:
@@ -111,8 +103,3 @@ def _boundaries(plan: DeploymentPlan) -> Tree:
         way = f"{boundary.from_step} | {boundary.to_step}"
         tree.add(Text.assemble((way, "bold"), f": {boundary.reason}"))
     return tree
-
-
-def many(count: int, what: str) -> str:
-    """Return a number of things."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

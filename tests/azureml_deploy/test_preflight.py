@@ -195,6 +195,9 @@ def test_model_loaded_without_the_runtime(tmp_path: Path, values: dict[str, Any]
         "step judge, environment one",
         "step register, environment one",
     }
+    scoring = [make("score", "champion", "scores")]
+    (finding,) = found("AML205", *automl(tmp_path, values, values=changed, nodes=scoring))
+    assert "loads champion" in finding.message
     changed["environments"]["one"] = {"curated": "AzureML-AutoML"}
     assert not found("AML205", *automl(tmp_path, values, values=changed))
 

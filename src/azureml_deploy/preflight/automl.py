@@ -155,8 +155,16 @@ def model_without_runtime(situation: Situation) -> Iterator[Problem]:
         for port in step.outputs
         if port.role == "model"
     }
+    roles = situation.config.roles
+    # a role for AutoML's model says that what the registry holds was trained by AutoML, too
+    registered = set(roles.registry) if roles.model else set()
     for step in situation.steps("script", "register"):
-        loaded = [port.dataset for port in step.inputs if port.dataset in models]
+        read = {
+            base_name(name)
+            for node in step.nodes
+            for name in situation.project.sources.nodes[node].inputs
+        }
+        loaded = sorted(read & (models | registered))
         environment = situation.config.environments[step.environment]
         curated = "automl" in (environment.curated or "").lower()
         if loaded and not curated and RUNTIME not in listed(environment):

@@ -100,9 +100,7 @@ def missing_package(situation: Situation) -> Iterator[Problem]:
     for step in situation.steps("script", "register"):
         environment = situation.config.environments[step.environment]
         places = {
-            distribution_of(package): place
-            for package, place in _imported(situation, step).items()
-            if not package.startswith("azureml")
+            distribution_of(package): place for package, place in _imported(situation, step).items()
         }
         missing = sorted(lacking(environment, places))
         if not missing:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from azureml_deploy.config import Environment
 
 IMPORT_NAMES: Mapping[str, str] = {
+    "azureml": "azureml-core",
     "bs4": "beautifulsoup4",
     "cv2": "opencv-python",
     "dateutil": "python-dateutil",
