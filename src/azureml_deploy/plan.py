@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from azureml_deploy.config import Environment
 from local_automl.settings import AutoMLSettings
 
 VERSION: Literal[1] = 1
@@ -131,6 +132,13 @@ class Boundary(_Value):
     reason: str
 
 
+class PlannedEnvironment(_Value):
+    """An environment that steps run in, as azureml.yml defines it."""
+
+    name: str
+    definition: Environment
+
+
 class Finding(_Value):
     """One line of the preflight."""
 
@@ -150,6 +158,7 @@ class DeploymentPlan(_Value):
     crossings: tuple[Crossing, ...]
     boundaries: tuple[Boundary, ...] = ()
     pipeline_parameters: tuple[PipelineParameterValue, ...] = ()
+    environments: tuple[PlannedEnvironment, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     def step(self, name: str) -> Step:

@@ -22,6 +22,7 @@ from azureml_deploy.plan import (
     DeploymentPlan,
     ParameterArgument,
     PipelineParameterValue,
+    PlannedEnvironment,
     Step,
     StepKind,
 )
@@ -107,6 +108,10 @@ def make_plan(sources: Sources) -> Outcome:
         crossings=(*_crossings(flows), *_parameter_crossings(steps, parameters)),
         boundaries=_boundaries(sources, steps, home),
         pipeline_parameters=parameters,
+        environments=tuple(
+            PlannedEnvironment(name=name, definition=sources.config.environments[name])
+            for name in sorted({step.environment for step in steps})
+        ),
     )
     return Outcome(plan, grouping.splits, flows)
 

@@ -44,8 +44,13 @@ def reuse_forecast(plan: DeploymentPlan, last: DeploymentPlan | None) -> Mapping
     forecast: dict[str, str] = {}
     makers = _makers(plan)
     before = {step.name: step for step in last.steps} if last else {}
+    changed = {planned.name for planned in plan.environments}
+    changed -= {p.name for p in plan.environments if last and p in last.environments}
     for step in plan.steps:
-        forecast[step.name] = _verdict(step, before.get(step.name), makers, forecast)
+        verdict = _verdict(step, before.get(step.name), makers, forecast)
+        if verdict == "reused" and step.environment in changed:
+            verdict = f"runs: environment {step.environment} changed"
+        forecast[step.name] = verdict
     return forecast
 
 

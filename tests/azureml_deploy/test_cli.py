@@ -247,6 +247,12 @@ def test_reuse_forecast(plan: Any) -> None:
     assert forecast[first.name] == "reused"
     assert forecast["fit"] == "runs: its settings changed"
     assert forecast["judge"] == "runs: fit runs before it"
+    two = plan.environments[1]
+    definition = two.definition.model_copy(update={"python_version": "3.9"})
+    other_two = two.model_copy(update={"definition": definition})
+    rebuilt = plan.model_copy(update={"environments": (plan.environments[0], other_two)})
+    forecast = reuse_forecast(rebuilt, plan)
+    assert (forecast["fit"], forecast["judge"]) == ("reused", "runs: environment two changed")
 
 
 def test_what_was_submitted_last_is_remembered(plan: Any, tmp_path: Path) -> None:

@@ -117,6 +117,12 @@ def test_json_round_trip_and_reproducible(values: dict[str, Any]) -> None:
     assert first.startswith('{\n  "version": 1,')
 
 
+def test_the_plan_brings_the_environments_that_it_uses(plan: DeploymentPlan) -> None:
+    found = {planned.name: planned.definition for planned in plan.environments}
+    assert found.keys() == {"one", "two"}
+    assert "azureml-train-automl-runtime" in found["two"].pip_packages
+
+
 def test_json_of_another_version_is_refused(plan: DeploymentPlan) -> None:
     with pytest.raises(ValueError, match="version"):
         plan_from_json(plan_to_json(plan).replace('"version": 1', '"version": 2'))

@@ -42,7 +42,11 @@ AZUREML = {
     },
     "default": {"compute_target": "cpu-cluster", "environment": "kedro"},
     "steps": [
-        {"tag": "azureml.automl", "compute_target": "automl-cluster"},
+        {
+            "tag": "azureml.automl",
+            "compute_target": "automl-cluster",
+            "environment": "automl-runtime",
+        },
         {
             "nodes": ["predict_test", "evaluate", "make_leaderboard", "plot_*", "register_model"],
             "environment": "automl-runtime",

@@ -116,7 +116,7 @@ def sample_columns(project_path: Path, entry: CatalogEntry) -> list[str] | None:
     if entry.location != "local" or not path.is_file():
         return None
     if entry.file_format == "parquet":
-        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: PLC0415
+        import pyarrow.parquet  # noqa: PLC0415
 
         try:
             return list(pyarrow.parquet.read_schema(path).names)
