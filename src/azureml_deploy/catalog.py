@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Literal
@@ -38,17 +39,17 @@ class CatalogEntry:
     config: Mapping[str, Any]
     pattern: str | None = None
 
-    @property
+    @cached_property
     def path_key(self) -> str | None:
         """Return the key that holds its path."""
         return next((key for key in PATH_KEYS if isinstance(self.config.get(key), str)), None)
 
-    @property
+    @cached_property
     def path(self) -> str | None:
         """Return its path as it is written."""
         return self.config[self.path_key] if self.path_key else None
 
-    @property
+    @cached_property
     def location(self) -> Location:
         """Return where it is: in memory, in a file here, at a URL, or in some service."""
         if self.type.rpartition(".")[2] in _MEMORY:
@@ -58,14 +59,14 @@ class CatalogEntry:
         remote = _PROTOCOL.match(self.path) and not self.path.startswith("file:")
         return "remote" if remote else "local"
 
-    @property
+    @cached_property
     def file_name(self) -> str:
         """Return the name of its file; empty where it is a folder."""
         if self.path is None or self.path_key == "path":
             return ""
         return PurePosixPath(self.path.replace("\\", "/")).name
 
-    @property
+    @cached_property
     def file_format(self) -> Literal["parquet", "delimited"] | None:
         """Return how Azure ML reads it as a table, if it can."""
         kind = self.type.rpartition(".")[2].lower()
