@@ -9,60 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from foreign_project import run, snapshots
 
 ROOT = Path(__file__).parents[2]
-AZUREML = {
-    "experiment_name": "titanic_automl",
-    "compute_targets": {"cpu-cluster": {}, "automl-cluster": {"vm_size": "STANDARD_D12_V2"}},
-    "environments": {
-        "kedro": {
-            "pip_packages": [
-                "kedro",
-                "kedro-datasets[json-jsondataset,pandas-csvdataset,pandas-parquetdataset]",
-                "narwhals",
-                "numpy",
-                "pandas",
-                "pandera",
-                "pydantic",
-            ]
-        },
-        "automl-runtime": {
-            "python_version": "3.10",
-            "pip_packages": [
-                "azureml-train-automl-runtime==1.62.0",
-                "kedro",
-                "kedro-datasets",
-                "matplotlib",
-                "narwhals",
-                "pydantic",
-            ],
-        },
-    },
-    "default": {"compute_target": "cpu-cluster", "environment": "kedro"},
-    "steps": [
-        {
-            "tag": "azureml.automl",
-            "compute_target": "automl-cluster",
-            "environment": "automl-runtime",
-        },
-        {
-            "nodes": ["predict_test", "evaluate", "make_leaderboard", "plot_*", "register_model"],
-            "environment": "automl-runtime",
-        },
-    ],
-    "datasets": {"titanic_ds": {"paths": ["data/01_raw/titanic.csv"]}},
-    "pipeline_parameters": {"model_name": "params:model_name"},
-    "roles": {
-        "training_data": "titanic_train",
-        "model": "best_model",
-        "metrics": "automl_metrics",
-        "registry": ["registered_model", "champion"],
-        "automl_settings": "params:automl",
-        "model_name": "params:model_name",
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +22,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "pyproject.toml", folder)
     (folder / "data/01_raw").mkdir(parents=True)
     shutil.copy(ROOT / "data/01_raw/titanic.csv", folder / "data/01_raw")
-    (folder / "conf/base/azureml.yml").write_text(yaml.safe_dump(AZUREML))
     return folder
 
 
