@@ -12,10 +12,12 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["ruff check .", "ruff format --check .", "mypy", "lint-imports --no-cache"],
-)
+COMMANDS = ["ruff check .", "ruff format --check .", "lint-imports --no-cache"]
+if sys.version_info >= (3, 11):  # the types of Python 3.10's last numpy and pandas are older
+    COMMANDS.append("mypy")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_code_keeps_its_rules(command: str) -> None:
     name, *arguments = command.split()
     check = subprocess.run(
