@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from measure import side_by_side
+from uv import find_uv_bin
 
 BASE = ("pandas", "scikit-learn")
 CANDIDATES = {
@@ -42,9 +43,9 @@ client.create_model_version("M", "/tmp/source")
 
 
 def install(folder: Path, packages: tuple[str, ...]) -> Path:
-    subprocess.run(["uv", "venv", "-q", "--python", sys.executable, folder], check=True)
+    subprocess.run([find_uv_bin(), "venv", "-q", "--python", sys.executable, folder], check=True)
     python = folder / "bin" / "python"
-    command = ["uv", "pip", "install", "-q", "--compile-bytecode", "--python", python]
+    command = [find_uv_bin(), "pip", "install", "-q", "--compile-bytecode", "--python", python]
     subprocess.run([*command, *BASE, *packages], check=True)
     return python
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,9 +62,9 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pytest.fail(message)
         pytest.skip(message)
     environment = tmp_path_factory.mktemp("runtime") / "venv"
-    subprocess.run(["uv", "venv", "-q", "--python", python, environment], check=True)
+    subprocess.run([find_uv_bin(), "venv", "-q", "--python", python, environment], check=True)
     built = environment / "bin" / "python"
-    install = ["uv", "pip", "install", "-q", "--python", built]
+    install = [find_uv_bin(), "pip", "install", "-q", "--python", built]
     subprocess.run([*install, *RUNTIME], check=True)
     subprocess.run([*install, "--no-deps", ROOT], check=True)
     return built
