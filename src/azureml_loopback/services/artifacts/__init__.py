@@ -1,0 +1,1 @@
+"""The artifact service: files of runs, by origin, container and path."""

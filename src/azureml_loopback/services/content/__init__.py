@@ -1,0 +1,1 @@
+"""The content service: snapshots of source folders."""

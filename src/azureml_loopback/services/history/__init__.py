@@ -1,0 +1,1 @@
+"""The run history service: experiments, runs, their statuses, tags and properties."""

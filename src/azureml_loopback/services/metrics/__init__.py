@@ -1,0 +1,1 @@
+"""The metric service: what runs log."""
