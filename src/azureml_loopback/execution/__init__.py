@@ -1,0 +1,1 @@
+"""Runs what is submitted: graphs of steps, each in its own process and folder."""

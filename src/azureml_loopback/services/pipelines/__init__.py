@@ -1,0 +1,1 @@
+"""Pipelines: data types, modules, data sources, graphs, and the runs of graphs."""

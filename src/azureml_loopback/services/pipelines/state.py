@@ -1,0 +1,276 @@
+"""Pipeline runs and their nodes, as documents in the wire's own shape.
+
+A run is a PipelineRunEntity, a node's progress a TaskStatus; what the service adds for itself has a
+name that begins with ``_``. The execution engine writes both, the routes read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from azureml_loopback.errors import BadRequest, Conflict, NotFound
+from azureml_loopback.services.pipelines import entities
+
+if TYPE_CHECKING:
+    from azureml_loopback.context import Loopback
+    from azureml_loopback.store import Document, Store
+
+RUN = "pipeline run"
+NODE = "node"
+
+ENDED = frozenset({"Failed", "Finished", "Canceled", "Bypassed"})
+"""Status codes, of runs and of nodes, after which nothing changes."""
+
+
+def create_run(
+    store: Store,
+    experiment_name: str,
+    creation_info: Mapping[str, Any],
+    graph_id: str,
+    *,
+    pipeline_id: str | None = None,
+    schedule_id: str | None = None,
+) -> Document:
+    """Make a run that is not submitted yet.
+
+    Args:
+        store: The service's documents.
+        experiment_name: Where the run is to appear.
+        creation_info: A PipelineRunCreationInfo or a PipelineSubmissionInfo.
+        graph_id: What `entities.save_graph` returned.
+        pipeline_id: The published pipeline that it comes from.
+        schedule_id: The schedule that triggers it.
+
+    Returns:
+        The PipelineRunEntity.
+
+    Raises:
+        BadRequest: An assignment to a parameter that the graph does not have, or no experiment.
+        NotFound: There is no such graph.
+    """
+    if not experiment_name:
+        raise BadRequest("A pipeline run needs an experiment name")
+    graph, interface = entities.graph(store, graph_id), entities.interface(store, graph_id)
+    _refuse_unknown_parameters(interface, creation_info)
+    now, run_id = store.clock.text(), store.new_id()
+    run = {
+        "Id": run_id,
+        "Description": creation_info.get("Description"),
+        "Status": {"StatusCode": "NotStarted", "CreationTime": now},
+        "GraphId": graph_id,
+        "IsSubmitted": False,
+        "HasErrors": False,
+        "HasWarnings": False,
+        "UploadState": "Completed",
+        "ParameterAssignments": _parameter_values(interface, creation_info),
+        "DataSetDefinitionValueAssignments": _dataset_values(interface, creation_info),
+        "RunHistoryExperimentName": experiment_name,
+        "PipelineId": pipeline_id,
+        "RunSource": creation_info.get("RunSource"),
+        "RunType": creation_info.get("RunType"),
+        "TotalRunSteps": len(graph.get("ModuleNodes") or []),
+        "ScheduleId": schedule_id or creation_info.get("ScheduleId"),
+        "tags": creation_info.get("tags") or {},
+        "Properties": creation_info.get("Properties") or {},
+        "EntityStatus": "Active",
+        "CreatedDate": now,
+        "LastModifiedDate": now,
+        "_continueOnStepFailure": bool(
+            creation_info.get("ContinueRunOnStepFailure")
+            or creation_info.get("ContinueExperimentOnNodeFailure")
+        ),
+    }
+    with store.transaction():
+        store.insert(RUN, run_id, run, parent=pipeline_id or "", name=run["ScheduleId"] or "")
+        for node in graph.get("ModuleNodes") or []:
+            status = {"StatusCode": "NotStarted", "CreationTime": now}
+            known = {"_pipelineRunId": run_id, "_nodeId": node["Id"]}
+            store.insert(NODE, _key(run_id, node["Id"]), {**status, **known}, parent=run_id)
+    return run
+
+
+def submit(loopback: Loopback, run_id: str, parent_run_id: str | None = None) -> Document:
+    """Start a run, and say so in its history.
+
+    Args:
+        loopback: The service.
+        run_id: What `create_run` made.
+        parent_run_id: The run that this one is a child of.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: It was submitted before.
+    """
+    from azureml_loopback.execution import run_records  # noqa: PLC0415  (it imports this module)
+
+    def mark(run: Document) -> Document:
+        if run["IsSubmitted"]:
+            raise Conflict(f"Pipeline run '{run_id}' was submitted already")
+        return {**run, "IsSubmitted": True, "_parentRunId": parent_run_id}
+
+    with loopback.store.transaction():
+        run = loopback.store.update(RUN, run_id, mark)
+        run_records.begin_pipeline_run(loopback.store, run)
+    loopback.engine.submit(run_id)
+    return run
+
+
+def get_run(store: Store, run_id: str) -> Document:
+    """Return a PipelineRunEntity.
+
+    Raises:
+        NotFound: There is none.
+    """
+    return store.get(RUN, run_id)
+
+
+def runs_of_pipeline(store: Store, pipeline_id: str) -> list[Document]:
+    """Return the runs of a published pipeline, oldest first."""
+    return store.list(RUN, parent=pipeline_id)
+
+
+def runs_of_schedule(store: Store, schedule_id: str) -> list[Document]:
+    """Return the runs that a schedule triggered, oldest first."""
+    return store.list(RUN, name=schedule_id)
+
+
+def unfinished_runs(store: Store) -> list[str]:
+    """Return the ids of the runs that were submitted and have not ended, oldest first."""
+    return [
+        run["Id"]
+        for run in store.list(RUN)
+        if run["IsSubmitted"] and run["Status"]["StatusCode"] not in ENDED
+    ]
+
+
+def set_run_status(store: Store, run_id: str, code: str, detail: str | None = None) -> Document:
+    """Record a run's progress; one that has ended stays as it is.
+
+    Args:
+        store: The service's documents.
+        run_id: Which run.
+        code: ``Running``, ``Failed``, ``Finished`` or ``Canceled``.
+        detail: Why it failed.
+    """
+
+    def change(run: Document) -> Document:
+        if run["Status"]["StatusCode"] in ENDED:
+            return run
+        now = store.clock.text()
+        status = {**run["Status"], "StatusCode": code, "StatusDetail": detail}
+        if code in ENDED:
+            status["EndTime"] = now
+        return {**run, "Status": status, "HasErrors": code == "Failed", "LastModifiedDate": now}
+
+    return store.update(RUN, run_id, change)
+
+
+def node(store: Store, run_id: str, node_id: str) -> Document:
+    """Return a node's TaskStatus.
+
+    Raises:
+        NotFound: There is no such run, or no such node in it.
+    """
+    found = store.find(NODE, _key(run_id, node_id))
+    if found is None:
+        get_run(store, run_id)
+        raise NotFound(f"Pipeline run '{run_id}' has no node '{node_id}'")
+    return found
+
+
+def nodes(store: Store, run_id: str) -> dict[str, Document]:
+    """Return the TaskStatus of every node of a run, by node id."""
+    return {status["_nodeId"]: status for status in store.list(NODE, parent=run_id)}
+
+
+def update_node(store: Store, run_id: str, node_id: str, **values: Any) -> Document:
+    """Change some of a node's TaskStatus."""
+    return store.update(NODE, _key(run_id, node_id), lambda status: {**status, **values})
+
+
+def finish_node(
+    store: Store,
+    run_id: str,
+    node_id: str,
+    outputs: Mapping[str, Any],
+    reuse_key: str | None = None,
+) -> None:
+    """Record that a node is done, with what it leaves.
+
+    Args:
+        store: The service's documents.
+        run_id: The pipeline run.
+        node_id: Which node.
+        outputs: Port name -> NodeOutput.
+        reuse_key: What a later node must equal to use these outputs again; nothing forbids it.
+    """
+    done = {
+        **node(store, run_id, node_id),
+        "StatusCode": "Finished",
+        "EndTime": store.clock.text(),
+        "_outputs": dict(outputs),
+    }
+    store.put(NODE, _key(run_id, node_id), done, parent=run_id, name=reuse_key or "")
+
+
+def finished_node(store: Store, reuse_key: str) -> Document | None:
+    """Find the newest node that was done with this key; ``_pipelineRunId`` says in which run."""
+    found = store.list(NODE, name=reuse_key, newest_first=True, limit=1)
+    return found[0] if found else None
+
+
+def pipeline_output(store: Store, run_id: str, name: str) -> Document:
+    """Return the NodeOutput behind one of the pipeline's named outputs.
+
+    Raises:
+        NotFound: The pipeline has no such output, or its node is not done.
+    """
+    run = get_run(store, run_id)
+    for edge in entities.graph(store, run["GraphId"]).get("Edges") or []:
+        if edge["DestinationInputPort"].get("GraphPortName") == name:
+            source = edge["SourceOutputPort"]
+            outputs = node(store, run_id, source["NodeId"]).get("_outputs", {})
+            if source["PortName"] not in outputs:
+                raise NotFound(f"Pipeline output '{name}' of run '{run_id}' is not there yet")
+            output: Document = outputs[source["PortName"]]
+            return output
+    raise NotFound(f"The pipeline of run '{run_id}' has no output '{name}'")
+
+
+def _key(run_id: str, node_id: str) -> str:
+    return f"{run_id}/{node_id}"
+
+
+def _data_path(value: Mapping[str, Any]) -> str:
+    """Write a data path as Azure does among the parameters."""
+    return f"{value.get('DataStoreName')}/{value.get('RelativePath') or ''}"
+
+
+def _refuse_unknown_parameters(interface: Document, info: Mapping[str, Any]) -> None:
+    kinds = ("Parameters", "DataPathParameters", "DataPathParameterList")
+    known = {p["Name"] for kind in kinds for p in interface.get(kind) or []}
+    assigned = ("ParameterAssignments", "DataPathAssignments", "DataSetDefinitionValueAssignments")
+    unknown = sorted({name for kind in assigned for name in info.get(kind) or {}} - known)
+    if unknown:
+        raise BadRequest(
+            f"The pipeline has no parameter {', '.join(unknown)}; it has "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
+
+
+def _parameter_values(interface: Document, info: Mapping[str, Any]) -> dict[str, str]:
+    """Return the value of every plain and data path parameter: the assigned, else the default."""
+    plain = {p["Name"]: p.get("DefaultValue") for p in interface.get("Parameters") or []}
+    paths = {
+        p["Name"]: _data_path(p["DefaultValue"]) for p in interface.get("DataPathParameters") or []
+    }
+    assigned = {k: _data_path(v) for k, v in (info.get("DataPathAssignments") or {}).items()}
+    return {**plain, **paths, **(info.get("ParameterAssignments") or {}), **assigned}
+
+
+def _dataset_values(interface: Document, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of every dataset parameter: the assigned, else the default."""
+    parameters = interface.get("DataPathParameterList") or []
+    defaults = {p["Name"]: p["DefaultValue"] for p in parameters}
+    return {**defaults, **(info.get("DataSetDefinitionValueAssignments") or {})}
