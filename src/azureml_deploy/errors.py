@@ -11,3 +11,7 @@ class ConfigError(DeployError):
 
 class UsageError(DeployError):
     """A command was asked for something that does not exist."""
+
+
+class ServiceError(DeployError):
+    """Azure ML, or the way to it, failed: the message says at what, why, and what to do."""

@@ -1,4 +1,4 @@
-"""A user's mistake as one message and exit code 2."""
+"""A user's mistake, or the service's failure, as one message and its exit code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import click
 
-from azureml_deploy.errors import DeployError
+from azureml_deploy.errors import DeployError, ServiceError
 
-DONE, FINDINGS, WRONG_USE = 0, 1, 2
-"""Exit codes of every command."""
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes of every command: done; error findings, a failed run or a service that failed;
+configuration or usage that is wrong; and the shell's own of Ctrl-C."""
 
 
 @contextmanager
@@ -20,4 +21,5 @@ def one_message() -> Iterator[None]:
         yield
     except DeployError as error:
         click.echo(click.style("Error: ", fg="red") + str(error), err=True)
-        raise click.exceptions.Exit(WRONG_USE) from None
+        code = FAILED if isinstance(error, ServiceError) else WRONG_USE
+        raise click.exceptions.Exit(code) from None

@@ -9,25 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.framework.cli.project import (
-    CONF_SOURCE_HELP,
-    FROM_NODES_HELP,
-    NAMESPACES_ARG_HELP,
-    NODE_ARG_HELP,
-    PARAMS_ARG_HELP,
-    PIPELINES_ARG_HELP,
-    TAG_ARG_HELP,
-    TO_NODES_HELP,
-)
-from kedro.framework.cli.utils import (
-    _split_params,
-    env_option,
-    split_node_names,
-    split_string,
-    validate_conf_source,
-)
 
-from azureml_deploy.commands.errors import FINDINGS, one_message
+from azureml_deploy.commands.errors import FAILED, one_message
+from azureml_deploy.commands.selectors import selectors
 from azureml_deploy.files import write_text
 from azureml_deploy.plan import DeploymentPlan, plan_to_json
 from azureml_deploy.project import Selection
@@ -36,58 +20,25 @@ STANDARD_OUTPUT = "-"
 
 
 @click.command()
-@click.option("--pipelines", default="", callback=split_string, help=PIPELINES_ARG_HELP)
-@click.option("--tags", "-t", default="", callback=split_string, help=TAG_ARG_HELP)
-@click.option("--nodes", "-n", default="", callback=split_node_names, help=NODE_ARG_HELP)
-@click.option("--from-nodes", default="", callback=split_node_names, help=FROM_NODES_HELP)
-@click.option("--to-nodes", default="", callback=split_node_names, help=TO_NODES_HELP)
-@click.option(
-    "--namespaces", "-ns", default="", callback=split_node_names, help=NAMESPACES_ARG_HELP
-)
-@env_option
-@click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
-@click.option(
-    "--params", type=click.UNPROCESSED, default="", callback=_split_params, help=PARAMS_ARG_HELP
-)
+@selectors
 @click.option("--json", "json_file", metavar="FILE", help="Write the plan as JSON; - prints it.")
 @click.option("--html", "html_file", metavar="FILE", help="Write one offline page; - prints it.")
 @click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart, and nothing else.")
-@click.option("--select", default="", callback=split_string, help="Check these codes only.")
-@click.option("--ignore", default="", callback=split_string, help="Leave these codes out.")
-@click.pass_obj
-def plan(  # noqa: PLR0913, PLR0917  (kedro run's own options)
+def plan(  # noqa: PLR0913  (one for each option)
     metadata: Any,
     /,
-    pipelines: Sequence[str],
-    tags: Sequence[str],
-    nodes: Sequence[str],
-    from_nodes: Sequence[str],
-    to_nodes: Sequence[str],
-    namespaces: Sequence[str],
-    env: str | None,
-    conf_source: str | None,
-    params: Mapping[str, Any],
+    *,
+    selection: Selection,
+    select: Sequence[str],
+    ignore: Sequence[str],
     json_file: str | None,
     html_file: str | None,
     mermaid: bool,
-    select: Sequence[str],
-    ignore: Sequence[str],
 ) -> None:
     """Show how this project's pipeline becomes Azure ML steps, and check it. Needs no network.
 
     Exit code 1 means findings that forbid a submit, 2 that the plan could not be made.
     """
-    selection = Selection(
-        pipelines=pipelines,
-        tags=tags,
-        nodes=nodes,
-        from_nodes=from_nodes,
-        to_nodes=to_nodes,
-        namespaces=namespaces,
-        env=env,
-        conf_source=conf_source,
-        params=params,
-    )
     # what Kedro and the project print while they are loaded must not get into the JSON
     with one_message(), redirect_stdout(sys.stderr):
         made = _make(metadata, selection, select, ignore)
@@ -95,7 +46,7 @@ def plan(  # noqa: PLR0913, PLR0917  (kedro run's own options)
     with one_message():
         _write(made, forecast, json_file, html_file, mermaid=mermaid)
     if made.errors:
-        raise click.exceptions.Exit(FINDINGS)
+        raise click.exceptions.Exit(FAILED)
 
 
 def _make(
