@@ -40,13 +40,14 @@ def ensure_experiment(store: Store, name: str) -> Document:
         known = store.list(_EXPERIMENT, name=name)
         if known:
             return known[0]
+        experiment_id = store.new_id()
         document = {
-            "experimentId": store.new_id(),
+            "experimentId": experiment_id,
             "name": name,
             "createdUtc": store.clock.text(),
             "tags": {},
         }
-        return store.insert(_EXPERIMENT, document["experimentId"], document, name=name)
+        return store.insert(_EXPERIMENT, experiment_id, document, name=name)
 
 
 def experiment_named(store: Store, name: str) -> Document:
