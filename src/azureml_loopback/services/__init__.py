@@ -1,0 +1,18 @@
+"""One package per Azure service: routes.py parses, calls and answers; state.py is plain Python."""
+
+SERVICE_NAMES = (
+    "arm",
+    "artifacts",
+    "content",
+    "datasets",
+    "datastores",
+    "discovery",
+    "environments",
+    "history",
+    "jasmine",
+    "local",
+    "metrics",
+    "models",
+    "pipelines",
+)
+"""The packages in here, each with a `routes.py`."""

@@ -1,0 +1,1 @@
+"""Azure Resource Manager: subscriptions, the workspace, its computes."""

@@ -1,0 +1,1 @@
+"""Where the workspace's services are."""
