@@ -1,0 +1,70 @@
+"""Finds a Python of a given version on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+_PROBE = "import platform, sys, venv; print(platform.python_version(), sys.executable)"
+_NAME = re.compile(r"python3\.\d+")
+
+
+def find_python(specifier: str) -> tuple[str, Path] | None:
+    """Return version and path of the first Python that fits; nothing if none does.
+
+    Args:
+        specifier: As in PEP 440, such as ``==3.10.*``.
+    """
+    wanted = SpecifierSet(specifier)
+    return next((found for found in pythons() if wanted.contains(found[0])), None)
+
+
+@lru_cache(maxsize=1)
+def pythons() -> tuple[tuple[str, Path], ...]:
+    """Return every Python found as its version and its path: this one, then the newest first."""
+    found: dict[str, Path] = {}
+    for version, path in map(_probe, _candidates()):
+        if version:
+            found.setdefault(version, path)
+    own, *others = found.items()
+    return (own, *sorted(others, key=lambda entry: _key(entry[0]), reverse=True))
+
+
+def _candidates() -> Iterator[Path]:
+    """Yield what may be a Python: one on the path may be a shim that does not run."""
+    yield Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        yield from _named(Path(folder))
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for versions in (pyenv / "versions", Path.home() / ".local" / "share" / "uv" / "python"):
+        for folder in sorted(versions.glob("*/bin")):
+            yield from _named(folder)
+    for folder in ("/usr/local/bin", "/usr/bin"):
+        yield from _named(Path(folder))
+
+
+def _named(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from sorted(path for path in folder.glob("python3.*") if _NAME.fullmatch(path.name))
+
+
+def _probe(candidate: Path) -> tuple[str, Path]:
+    """Return a Python's version and its own path; an empty version if it does not run."""
+    command = [str(candidate), "-I", "-c", _PROBE]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        version, executable = done.stdout.strip().split(" ", 1)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return "", candidate
+    return version, Path(executable)
+
+
+def _key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
