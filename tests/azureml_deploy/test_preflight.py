@@ -81,6 +81,19 @@ def test_unreachable(tmp_path: Path, values: dict[str, Any], entry: dict[str, An
     assert not found("AML102", tmp_path, TWO, values, {"x": parquet("x")})
 
 
+@pytest.mark.parametrize(
+    "kind", ["spark.SparkDataset", "kedro_datasets.databricks.ManagedTableDataset"]
+)
+def test_a_type_that_no_step_can_load(
+    tmp_path: Path, cut_values: dict[str, Any], kind: str
+) -> None:
+    findings = found(
+        "AML102", tmp_path, TWO, cut_values, {"x": {"type": kind, "filepath": "data/x"}}
+    )
+    assert [f.place for f in findings] == ["dataset x, step a", "dataset x, step b"]
+    assert f"{kind} needs a" in findings[0].message
+
+
 def test_a_crossing_dataset_may_have_any_path_here(
     tmp_path: Path, cut_values: dict[str, Any]
 ) -> None:

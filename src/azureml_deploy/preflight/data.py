@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
+from types import MappingProxyType
 
 from azureml_deploy.catalog import CatalogEntry, strings
 from azureml_deploy.names import parameter_name, port_name
 from azureml_deploy.preflight.rule import Problem, Situation
+
+IMPOSSIBLE_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "databricks": "needs a Databricks runtime, which an AmlCompute node is not",
+        "spark": "needs a Spark session, and an AmlCompute node has no Spark",
+    }
+)
+"""Package of `kedro_datasets` -> why none of its datasets can be loaded or saved by a step."""
 
 _THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]|sqlite:///|file://)")
 
@@ -27,17 +36,29 @@ def memory_crosses(situation: Situation) -> Iterator[Problem]:
 
 
 def unreachable(situation: Situation) -> Iterator[Problem]:
-    """Find datasets at places that only this machine has."""
+    """Find datasets of types, or at places, that the cluster cannot have."""
     for step in situation.steps("script", "register"):
         bound = situation.bound(step)
         for entry in situation.entries(step):
-            if entry.name not in bound and (why := _only_here(entry)):
+            if impossible := _impossible(entry):
+                yield Problem(
+                    f"dataset {entry.name}, step {step.name}",
+                    f"{entry.type} {impossible}",
+                    "read and write it as pandas or polars do, for example as a "
+                    "pandas.ParquetDataset, or leave its nodes out of the selection",
+                )
+            elif entry.name not in bound and (why := _only_here(entry)):
                 yield Problem(
                     f"dataset {entry.name}, step {step.name}",
                     f"{entry.type} at {why} cannot exist on the cluster",
                     "write a path relative to the project, a storage URL, "
                     "or register it under datasets: in azureml.yml",
                 )
+
+
+def _impossible(entry: CatalogEntry) -> str | None:
+    package = entry.type.removeprefix("kedro_datasets.").partition(".")[0]
+    return IMPOSSIBLE_TYPES.get(package)
 
 
 def _only_here(entry: CatalogEntry) -> str | None:

@@ -28,7 +28,8 @@ RULES: tuple[Rule, ...] = (
         "unreachable-dataset",
         "error",
         "A dataset whose type or path cannot exist on the cluster.",
-        "An absolute path, localhost or a SQLite file is this machine's; on the compute the step "
+        "An absolute path, localhost or a SQLite file is this machine's, and a Spark or Databricks "
+        "dataset needs a runtime that AmlCompute has not; on the compute the step "
         "fails when it loads it, or writes a file that nobody will see.",
         "filepath: /home/me/sales.csv\n\nbecomes\n\nfilepath: data/01_raw/sales.csv\n\n"
         "and an entry under datasets: in azureml.yml",
