@@ -40,15 +40,22 @@ class Service:
         self, script: str | Path, *arguments: str, cwd: Path
     ) -> subprocess.CompletedProcess[str]:
         """Run a script, or code, in a process of its own beside a config.json."""
+        process = self.start(script, *arguments, cwd=cwd)
+        output, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def start(self, script: str | Path, *arguments: str, cwd: Path) -> subprocess.Popen[str]:
+        """Start a script, or code, in a process of its own beside a config.json."""
         write_config(cwd)
         code = ["-c", script] if isinstance(script, str) else [str(script)]
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, *code, *arguments],
             cwd=cwd,
             env={**os.environ, **SDK_QUIET, **self.environment},
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
 
     def client(self, **headers: str) -> httpx.Client:
