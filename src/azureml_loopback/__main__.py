@@ -1,4 +1,4 @@
-"""``python -m azureml_loopback``: start, stop, status, reset, env, config, run."""
+"""``python -m azureml_loopback``: start, stop, status, reset, env, config, run and more."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec
 
 import click
 
@@ -26,11 +27,14 @@ from azureml_loopback.home import (
 )
 from azureml_loopback.identity import Identity
 from azureml_loopback.processes import LoopbackError
+from azureml_loopback.tokens import page_key
 
-DONE, FAILED, WRONG_USE = 0, 1, 2
+FAILED, WRONG_USE = 1, 2
+
+P = ParamSpec("P")
 
 
-def service_options(command: click.Command) -> click.Command:
+def service_options(command: Callable[P, None]) -> Callable[P, None]:
     """Add the options of a service that starts."""
     for option in (
         click.option(
@@ -160,7 +164,7 @@ def serve(home: Home, automl_command: str, isolated: bool) -> None:
 
 def page_address(home: Home, found: dict[str, int]) -> str:
     """Return the page's address with the key that opens it."""
-    return f"http://127.0.0.1:{found['port']}/?key={home.secret()}"
+    return f"http://127.0.0.1:{found['port']}/?key={page_key(home.secret())}"
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from azureml_loopback.clock import Clock, Ids, new_id
 from azureml_loopback.errors import Conflict, NotFound
 
 Document = dict[str, Any]
+Documents = list[Document]
+_Rows = list[tuple[Any, ...]]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -103,7 +105,7 @@ class Store:
         newest_first: bool = False,
         limit: int = -1,
         offset: int = 0,
-    ) -> list[Document]:
+    ) -> Documents:
         """Return documents in the order that they were made.
 
         Args:
@@ -183,7 +185,7 @@ class Store:
         """Remove a document; say whether there was one."""
         return self._write("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key)) > 0
 
-    def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, values: tuple[Any, ...]) -> _Rows:
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 

@@ -122,9 +122,9 @@ def _unknown_field(family: str, kind: str, value: Any, place: str) -> str:
 
 def _parse(family: str, name: str, body: Any) -> None:
     from msrest import Deserializer  # noqa: PLC0415  (with the SDK's models, and not before)
-    from msrest.exceptions import DeserializationError  # noqa: PLC0415
+    from msrest.exceptions import DeserializationError  # type: ignore[attr-defined]  # noqa: PLC0415
 
     try:
-        Deserializer(_classes(family))(name, body)
+        Deserializer(_classes(family))(name, body)  # type: ignore[no-untyped-call]
     except DeserializationError as error:
         raise BadRequest(f"The body is no {name}: {error}") from None

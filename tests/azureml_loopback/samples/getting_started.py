@@ -114,7 +114,7 @@ compare = PythonScriptStep(
         compared,
         "--pipeline_param",
         pipeline_param,
-    ],  # fmt: skip
+    ],
     inputs=[processed1, processed2],
     outputs=[compared],
     compute_target=aml_compute,
