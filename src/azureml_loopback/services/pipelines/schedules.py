@@ -47,7 +47,7 @@ def create(loopback: Loopback, info: Mapping[str, Any]) -> Document:
     else:
         published.get(store, info.get("PipelineId") or "")
     schedule_id, now = store.new_id(), store.clock.now()
-    schedule = {
+    schedule: Document = {
         "Id": schedule_id,
         "Name": info.get("Name"),
         "PipelineId": info.get("PipelineId"),
