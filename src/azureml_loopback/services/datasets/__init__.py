@@ -1,0 +1,1 @@
+"""The dataset service: saved definitions, registered names with versions, and v2 data versions."""
