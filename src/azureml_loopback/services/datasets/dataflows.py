@@ -65,7 +65,7 @@ def _transformed(files: str, transformations: str) -> str:
     from azureml.data import _dataprep_helper, _dataprep_stub  # noqa: PLC0415
     from azureml.dataprep import EnginelessDataflow  # noqa: PLC0415
 
-    stub = _dataprep_stub.DataflowStub.from_json(output.transformations)
+    stub = _dataprep_stub.DataflowStub.from_json(transformations)
     try:
         steps: Any = _dataprep_helper._convert_dataflow_stub_to_engineless(stub)
     except ValueError as error:
