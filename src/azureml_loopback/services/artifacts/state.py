@@ -6,15 +6,18 @@ sends the bytes to the storage account itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from azureml_loopback.blobs import ARTIFACTS
 from azureml_loopback.context import Loopback
-from azureml_loopback.errors import BadRequest, NotFound
+from azureml_loopback.errors import BadRequest, NotFound, NotImplementedHere
+from azureml_loopback.services.datastores import state as datastores
+from azureml_loopback.services.datastores.state import ARTIFACT_DATASTORE
 from azureml_loopback.store import Document
 
 RUN_ORIGIN = "ExperimentRun"
 """Origin of the files of runs."""
-DATASTORE = "workspaceartifactstore"
-"""Azure's name of the datastore that is the artifact container."""
 _KIND = "artifact"
 
 
@@ -30,7 +33,7 @@ def write(loopback: Loopback, run_id: str, path: str, data: bytes) -> Document:
         BadRequest: The path would leave the run's files.
     """
     document = create(loopback, RUN_ORIGIN, run_container(run_id), path)
-    loopback.blobs.upload(ARTIFACTS, document["artifactId"], data)
+    put_content(loopback, document, data)
     return document
 
 
@@ -41,7 +44,7 @@ def append(loopback: Loopback, run_id: str, path: str, data: bytes) -> Document:
         BadRequest: The path would leave the run's files.
     """
     document = create(loopback, RUN_ORIGIN, run_container(run_id), path)
-    loopback.blobs.append(ARTIFACTS, document["artifactId"], data)
+    append_content(loopback, document, data)
     return document
 
 
@@ -51,8 +54,7 @@ def read(loopback: Loopback, run_id: str, path: str) -> bytes:
     Raises:
         NotFound: There is no such file.
     """
-    document = get(loopback, RUN_ORIGIN, run_container(run_id), path)
-    return loopback.blobs.download(ARTIFACTS, document["artifactId"])
+    return content(loopback, get(loopback, RUN_ORIGIN, run_container(run_id), path))
 
 
 def names(loopback: Loopback, run_id: str, prefix: str = "") -> list[str]:
@@ -66,13 +68,34 @@ def url(loopback: Loopback, run_id: str, path: str) -> str:
     return content_url(loopback, get(loopback, RUN_ORIGIN, run_container(run_id), path))
 
 
-def create(loopback: Loopback, origin: str, container: str, path: str) -> Document:
+def create(
+    loopback: Loopback,
+    origin: str,
+    container: str,
+    path: str,
+    *,
+    datastore: str | None = None,
+    relative_path: str | None = None,
+) -> Document:
     """Note that there is an artifact, if it is not known yet.
+
+    Args:
+        loopback: Where.
+        origin: Such as `RUN_ORIGIN`.
+        container: Such as `run_container` gives.
+        path: Its name in the container.
+        datastore: Which one has its bytes; if not given, the workspace's own for artifacts.
+        relative_path: Its place on the datastore; its identifier, if not given.
 
     Raises:
         BadRequest: The path would leave its container.
+        NotFound: There is no such datastore.
     """
     key = artifact_id(origin, container, path)
+    place = {
+        "dataStoreName": datastores.get(loopback, datastore or ARTIFACT_DATASTORE)["name"],
+        "relativePath": relative_path or key,
+    }
     with loopback.store.transaction():
         known = loopback.store.find(_KIND, key)
         if known is not None:
@@ -84,7 +107,7 @@ def create(loopback: Loopback, origin: str, container: str, path: str) -> Docume
             "path": path,
             "etag": loopback.store.new_id(),
             "createdTime": loopback.clock.text(),
-            "dataPath": {"dataStoreName": DATASTORE, "relativePath": key},
+            "dataPath": place,
         }
         return loopback.store.insert(
             _KIND, key, document, parent=f"{origin}/{container}", name=path
@@ -111,20 +134,35 @@ def listed(loopback: Loopback, origin: str, container: str, below: str = "") -> 
     return [found for found in documents if not folder or _is_at(found["path"], folder)]
 
 
-def delete(loopback: Loopback, origin: str, container: str, path: str) -> None:
-    """Remove an artifact and its bytes.
+def delete(loopback: Loopback, document: Document, *, content_too: bool) -> None:
+    """Forget an artifact, and its bytes if so told."""
+    loopback.store.delete(_KIND, document["artifactId"])
+    if content_too:
+        loopback.blobs.delete(*_blob(loopback, document))
+
+
+def content(loopback: Loopback, document: Document) -> bytes:
+    """Return an artifact's bytes.
 
     Raises:
-        NotFound: There is no such file.
+        NotFound: Nothing was written yet.
     """
-    document = get(loopback, origin, container, path)
-    loopback.store.delete(_KIND, document["artifactId"])
-    loopback.blobs.delete(ARTIFACTS, document["artifactId"])
+    return loopback.blobs.download(*_blob(loopback, document))
+
+
+def put_content(loopback: Loopback, document: Document, data: bytes) -> None:
+    """Write an artifact's bytes, over those before."""
+    loopback.blobs.upload(*_blob(loopback, document), data)
+
+
+def append_content(loopback: Loopback, document: Document, data: bytes) -> None:
+    """Add to an artifact's bytes."""
+    loopback.blobs.append(*_blob(loopback, document), data)
 
 
 def content_url(loopback: Loopback, document: Document, permission: str = "r") -> str:
     """Return the signed address of an artifact's bytes."""
-    return loopback.blobs.url(ARTIFACTS, document["artifactId"], permission)
+    return loopback.blobs.url(*_blob(loopback, document), permission)
 
 
 def artifact_id(origin: str, container: str, path: str) -> str:
@@ -139,6 +177,20 @@ def artifact_id(origin: str, container: str, path: str) -> str:
             f"'{path}' is no artifact name: give a relative path with forward slashes, without '..'"
         )
     return "/".join(parts)
+
+
+def _blob(loopback: Loopback, document: Mapping[str, Any]) -> tuple[str, str]:
+    """Return container and name of the blob that has an artifact's bytes."""
+    place = document["dataPath"]
+    if place["dataStoreName"] == ARTIFACT_DATASTORE:
+        return ARTIFACTS, place["relativePath"]
+    section = datastores.get(loopback, place["dataStoreName"]).get("azureStorageSection") or {}
+    if section.get("accountName") != loopback.blobs.account:
+        raise NotImplementedHere(
+            f"Artifacts on datastore '{place['dataStoreName']}' are not implemented: "
+            "it is not in the workspace's storage account"
+        )
+    return section["containerName"], place["relativePath"]
 
 
 def _is_at(path: str, folder: str) -> bool:

@@ -1,7 +1,8 @@
 """Experiments and runs, in the wire's own shape (``ExperimentDto``, ``RunDto``).
 
 Fields that begin with ``_`` are the service's own: ``_statuses`` (each status with its time),
-``_inputDatasets``, ``_outputDatasets`` (which ``RunDetailsDto`` has and ``RunDto`` has not).
+``_byClient`` (a client made the run and tells its status, as in ``start_logging``),
+``_inputDatasets`` and ``_outputDatasets`` (which ``RunDetailsDto`` has and ``RunDto`` has not).
 """
 
 from __future__ import annotations
@@ -10,60 +11,57 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from azureml_loopback.errors import BadRequest, NotFound
+from azureml_loopback.errors import BadRequest, Conflict, NotFound
 from azureml_loopback.identity import Identity
+from azureml_loopback.services.history.changes import blamed, changed, moved
 from azureml_loopback.store import Document, Store
-
-RUNNING = ("NotStarted", "Queued", "Preparing", "Running", "Finalizing", "CancelRequested")
-"""Statuses of a run that goes on."""
-TERMINAL = ("Completed", "Failed", "Canceled")
-"""Statuses that a run never leaves."""
 
 _EXPERIMENT = "experiment"
 _RUN = "run"
-_EXPERIMENT_NAME = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
-_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 
 
 def ensure_experiment(store: Store, name: str) -> Document:
-    """Return the experiment of that name, made if it is missing.
+    """Return the active experiment of that name, made if it is missing.
 
     Raises:
         BadRequest: No experiment can have that name.
     """
-    if not _EXPERIMENT_NAME.fullmatch(name):
+    if not _NAME.fullmatch(name):
         raise BadRequest(
             f"'{name}' is no experiment name: use letters, digits, '_' and '-', at most 255, "
             "beginning with a letter or digit"
         )
     with store.transaction():
-        known = store.list(_EXPERIMENT, name=name)
-        if known:
-            return known[0]
+        known = _active(store, name)
+        if known is not None:
+            return known
         experiment_id = store.new_id()
-        document = {
+        document: Document = {
             "experimentId": experiment_id,
             "name": name,
+            "description": None,
             "createdUtc": store.clock.text(),
+            "archivedTime": None,
             "tags": {},
         }
         return store.insert(_EXPERIMENT, experiment_id, document, name=name)
 
 
 def experiment_named(store: Store, name: str) -> Document:
-    """Return an experiment by name.
+    """Return the active experiment of that name.
 
     Raises:
         NotFound: There is none.
     """
-    known = store.list(_EXPERIMENT, name=name)
-    if not known:
+    known = _active(store, name)
+    if known is None:
         raise NotFound(f"There is no experiment '{name}'")
-    return known[0]
+    return known
 
 
 def get_experiment(store: Store, experiment_id: str) -> Document:
-    """Return an experiment by id.
+    """Return an experiment by id, archived or not.
 
     Raises:
         NotFound: There is none.
@@ -74,6 +72,60 @@ def get_experiment(store: Store, experiment_id: str) -> Document:
 def experiments(store: Store) -> list[Document]:
     """Return all experiments, oldest first."""
     return store.list(_EXPERIMENT)
+
+
+def update_experiment(
+    store: Store,
+    experiment_id: str,
+    *,
+    tags: Mapping[str, str] | None = None,
+    description: str | None = None,
+    archived: bool | None = None,
+) -> Document:
+    """Add tags to an experiment, describe it, archive it or make it active again.
+
+    Raises:
+        NotFound: There is none.
+        Conflict: It is to be active, and another one of its name is.
+    """
+
+    def change(experiment: Document) -> Document:
+        changed = {**experiment, "tags": {**experiment["tags"], **(tags or {})}}
+        if description is not None:
+            changed["description"] = description
+        if archived is not None:
+            changed["archivedTime"] = store.clock.text() if archived else None
+        return changed
+
+    with store.transaction():
+        experiment = get_experiment(store, experiment_id)
+        other = _active(store, experiment["name"])
+        if archived is False and other and other["experimentId"] != experiment_id:
+            raise Conflict(f"There is another active experiment '{experiment['name']}'")
+        return store.update(_EXPERIMENT, experiment_id, change)
+
+
+def remove_experiment_tags(store: Store, experiment_id: str, keys: Iterable[str]) -> Document:
+    """Remove tags of an experiment; one that is not there is no error."""
+    gone = set(keys)
+    return store.update(
+        _EXPERIMENT, experiment_id, lambda found: {**found, "tags": _without(found["tags"], gone)}
+    )
+
+
+def delete_experiment(store: Store, experiment_id: str) -> None:
+    """Delete an experiment without runs.
+
+    Raises:
+        NotFound: There is none.
+        BadRequest: It has runs.
+    """
+    with store.transaction():
+        name = get_experiment(store, experiment_id)["name"]
+        count = store.count(_RUN, parent=experiment_id)
+        if count:
+            raise BadRequest(f"Experiment '{name}' has {count} runs; only an empty one is deleted")
+        store.delete(_EXPERIMENT, experiment_id)
 
 
 def create_run(  # noqa: PLR0913  (the fields of a run, all by name)
@@ -118,7 +170,7 @@ def create_run(  # noqa: PLR0913  (the fields of a run, all by name)
         NotFound: There is no such experiment, or no such parent.
         BadRequest: The identifier is none.
     """
-    if not _RUN_ID.fullmatch(run_id):
+    if not _NAME.fullmatch(run_id):
         raise BadRequest(f"'{run_id}' is no run id: use letters, digits, '_' and '-', at most 255")
     with store.transaction():
         get_experiment(store, experiment_id)
@@ -132,6 +184,8 @@ def create_run(  # noqa: PLR0913  (the fields of a run, all by name)
             "runId": run_id,
             "parentRunId": parent_run_id,
             "status": "NotStarted",
+            "startTimeUtc": None,
+            "endTimeUtc": None,
             "name": name,
             "displayName": display_name or name or run_id,
             "dataContainerId": f"dcid.{run_id}",
@@ -145,12 +199,15 @@ def create_run(  # noqa: PLR0913  (the fields of a run, all by name)
             "createdBy": _creator(),
             "warnings": [],
             "_statuses": [],
+            "_inputDatasets": [],
+            "_outputDatasets": [],
+            "_byClient": False,
             **fields,
         }
         store.insert(
             _RUN,
             run_id,
-            _moved(document, status, now),
+            moved(document, status, now),
             parent=experiment_id,
             name=parent_run_id or "",
         )
@@ -199,7 +256,7 @@ def set_status(
     Args:
         store: Where.
         run_id: Which.
-        status: One of `RUNNING` or `TERMINAL`.
+        status: One of `changes.GOING_ON` or `changes.TERMINAL`.
         error: Why it failed: a message, or an ``ErrorResponse``.
 
     Returns:
@@ -210,7 +267,7 @@ def set_status(
         BadRequest: There is no such status.
     """
     return store.update(
-        _RUN, run_id, lambda run: _moved(_blamed(run, error), status, store.clock.text())
+        _RUN, run_id, lambda run: moved(blamed(run, error), status, store.clock.text())
     )
 
 
@@ -239,6 +296,32 @@ def update_run(
     )
 
 
+def add_or_modify(store: Store, experiment_id: str, wanted: Mapping[str, Any]) -> Document:
+    """Do what a client asks in a ``CreateRunDto``: make a run, or change it if it is there.
+
+    Raises:
+        BadRequest: It would change what cannot change: parent, or the value of a property.
+        Conflict: The run is one of another experiment.
+        NotFound: There is no such parent.
+    """
+    run_id = str(wanted.get("runId"))
+    parent_id = wanted.get("parentRunId")
+    with store.transaction():
+        run = find_run(store, run_id) or create_run(
+            store,
+            experiment_id,
+            run_id,
+            parent_run_id=parent_id,
+            name=wanted.get("name"),
+            _byClient=True,
+        )
+        if run["experimentId"] != experiment_id:
+            raise Conflict(f"Run '{run_id}' is one of another experiment")
+        if parent_id not in {None, run["parentRunId"]}:
+            raise BadRequest(f"Run '{run_id}' cannot become a child of '{parent_id}'")
+        return store.update(_RUN, run_id, lambda run: changed(run, wanted, store.clock.text()))
+
+
 def remove_tags(store: Store, run_id: str, keys: Iterable[str]) -> Document:
     """Remove tags of a run; one that is not there is no error."""
     gone = set(keys)
@@ -253,35 +336,12 @@ def add_warning(store: Store, run_id: str, source: str, message: str) -> Documen
 
 def set_error(store: Store, run_id: str, error: Mapping[str, Any] | str) -> Document:
     """Say why a run fails, as an ``ErrorResponse`` or a message; its status stays."""
-    return store.update(_RUN, run_id, lambda run: _blamed(run, error))
+    return store.update(_RUN, run_id, lambda run: blamed(run, error))
 
 
-def _moved(run: Document, status: str, now: str) -> Document:
-    """Return the run in another status, with the times that belong to it."""
-    if status not in RUNNING and status not in TERMINAL:
-        raise BadRequest(f"'{status}' is no status: use one of {', '.join((*RUNNING, *TERMINAL))}")
-    before = run["status"]
-    asked_to_stop = before == "CancelRequested" and status in RUNNING
-    if before in TERMINAL or asked_to_stop or (before == status and run["_statuses"]):
-        return run
-    moved = {
-        **run,
-        "status": status,
-        "_statuses": [*run["_statuses"], {"status": status, "time": now}],
-    }
-    if status == "Running" and not run.get("startTimeUtc"):
-        moved["startTimeUtc"] = now
-    if status in TERMINAL:
-        moved["endTimeUtc"] = now
-    return moved
-
-
-def _blamed(run: Document, error: Mapping[str, Any] | str | None) -> Document:
-    if error is None or run["status"] in TERMINAL:
-        return run
-    if isinstance(error, str):
-        error = {"error": {"code": "UserError", "message": error}}
-    return {**run, "error": dict(error)}
+def _active(store: Store, name: str) -> Document | None:
+    known = store.list(_EXPERIMENT, name=name)
+    return next((found for found in known if not found.get("archivedTime")), None)
 
 
 def _without(values: Mapping[str, str], keys: set[str]) -> dict[str, str]:
