@@ -17,9 +17,12 @@ def commands() -> None:
 @commands.group(
     cls=LazyGroup,
     lazy_subcommands={
+        "cancel": "azureml_deploy.commands.show.cancel",
         "explain": "azureml_deploy.commands.explain.explain",
         "init": "azureml_deploy.commands.init.init",
         "plan": "azureml_deploy.commands.plan.plan",
+        "show": "azureml_deploy.commands.show.show",
+        "submit": "azureml_deploy.commands.submit.submit",
     },
 )
 def azureml() -> None:

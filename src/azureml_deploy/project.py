@@ -115,6 +115,21 @@ def open_project(metadata: Any, selection: Selection) -> Project:
     )
 
 
+def open_config(metadata: Any, env: str | None) -> AzureMLConfig:
+    """Read azureml.yml alone, for commands that ask of runs and not of nodes.
+
+    Args:
+        metadata: Kedro's `ProjectMetadata`.
+        env: The configuration's environment.
+
+    Raises:
+        ConfigError: azureml.yml is missing or wrong.
+    """
+    from kedro.framework.project import settings  # noqa: PLC0415
+
+    return load_config(_context(settings, metadata, Selection(env=env)).config_loader)
+
+
 def _context(settings: Any, metadata: Any, selection: Selection) -> Any:
     """Load the context through the project's own session class, as `kedro run` does."""
     from kedro.framework.session import KedroSession  # noqa: PLC0415

@@ -23,6 +23,16 @@ def print_plan(plan: DeploymentPlan, forecast: Mapping[str, str], console: Conso
     console.print(_picture(plan))
     if plan.boundaries:
         console.print(_boundaries(plan))
+    _print_findings(plan, console)
+
+
+def print_steps(plan: DeploymentPlan, forecast: Mapping[str, str], console: Console) -> None:
+    """Print the steps and the findings alone."""
+    console.print(_steps(plan, forecast))
+    _print_findings(plan, console)
+
+
+def _print_findings(plan: DeploymentPlan, console: Console) -> None:
     for finding in plan.findings:
         console.print(finding_text(finding))
     errors = len(plan.errors)

@@ -24,7 +24,7 @@ STANDARD_OUTPUT = "-"
 @click.option("--json", "json_file", metavar="FILE", help="Write the plan as JSON; - prints it.")
 @click.option("--html", "html_file", metavar="FILE", help="Write one offline page; - prints it.")
 @click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart, and nothing else.")
-def plan(  # noqa: PLR0913  (one for each option)
+def plan(
     metadata: Any,
     /,
     *,

@@ -1,0 +1,82 @@
+"""The options that say which service is meant, the workspace's or the loopback; and opening it."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from azureml_deploy.config import WorkspaceConfig
+from azureml_deploy.errors import UsageError
+from azureml_deploy.loopback import use_loopback
+from azureml_deploy.service_errors import Patience
+from azureml_deploy.workspace import open_workspace
+
+
+@dataclass(frozen=True)
+class Service:
+    """Which service a command talks to, and for how long it bears with it."""
+
+    loopback: bool
+    isolated: bool
+    patience_seconds: float
+
+    @contextmanager
+    def opened(
+        self, config: WorkspaceConfig, project_path: Path, console: Console
+    ) -> Iterator[tuple[Any, Patience]]:
+        """Open the workspace; what the SDK prints from here on is kept to itself.
+
+        Args:
+            config: azureml.yml's ``workspace``, which the loopback takes the place of.
+            project_path: The project.
+            console: Told of a service that is waited for; must hold its own file.
+
+        Yields:
+            The workspace, and the patience to ask it with.
+
+        Raises:
+            UsageError: --isolated without --loopback.
+            ServiceError: The service failed.
+        """
+        if self.isolated and not self.loopback:
+            raise UsageError("--isolated goes with --loopback: a workspace's steps are always so")
+        patience = Patience(self.patience_seconds, lambda text: console.print(text, style="yellow"))
+        if self.loopback:
+            config = use_loopback(project_path, isolated=self.isolated)
+        with redirect_stdout(io.StringIO()):
+            yield open_workspace(config, project_path, patience), patience
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--loopback", is_flag=True, help="Use the loopback service on this machine."),
+    click.option("--isolated", is_flag=True, help="With --loopback: each step in its environment."),
+    click.option(
+        "--patience",
+        "patience_seconds",
+        metavar="SECONDS",
+        default=300.0,
+        show_default=True,
+        help="How long to go on asking a service that does not answer.",
+    ),
+)
+
+
+def service_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the choice of its service, as one ``service``."""
+
+    @functools.wraps(command)
+    def with_service(
+        *arguments: Any, loopback: bool, isolated: bool, patience_seconds: float, **options: Any
+    ) -> None:
+        service = Service(loopback, isolated, patience_seconds)
+        command(*arguments, service=service, **options)
+
+    return functools.reduce(lambda made, option: option(made), reversed(_OPTIONS), with_service)

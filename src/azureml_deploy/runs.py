@@ -1,0 +1,294 @@
+"""Runs: a deployment submitted, followed by snapshots of its steps' states, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from azureml_deploy.azureml_v1 import Resources, build_pipeline
+from azureml_deploy.deployment import Deployment
+from azureml_deploy.errors import UsageError
+from azureml_deploy.plan import DeploymentPlan, PipelineParameterValue
+from azureml_deploy.reuse import git_properties
+from azureml_deploy.service_errors import Patience
+from local_automl.settings import did_you_mean
+
+WAITING = "Waiting"
+"""What a step is that has no run yet; all other words for states are Azure's own."""
+
+ENDED = frozenset({"Completed", "Failed", "Canceled"})
+LOGS = ".azureml/logs"
+"""Where logs are downloaded to, below the project."""
+
+_MAIN_LOGS = ("user_logs/std_log", "azureml-logs/70_driver_log", "azureml-logs/80_driver_log")
+
+
+@dataclass(frozen=True)
+class StepState:
+    """One step of a run, at one moment."""
+
+    name: str
+    status: str = WAITING
+    run_id: str | None = None
+    reused: bool = False
+    started: datetime | None = None
+    ended: datetime | None = None
+
+    def seconds(self, now: datetime) -> float | None:
+        """Return how long it has been running, or ran."""
+        return ((self.ended or now) - self.started).total_seconds() if self.started else None
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A run and its steps, at one moment."""
+
+    run_id: str
+    experiment_name: str
+    status: str
+    link: str
+    steps: tuple[StepState, ...]
+
+    @property
+    def ended(self) -> bool:
+        """Say whether nothing will change any more."""
+        return self.status in ENDED
+
+    @property
+    def failed(self) -> tuple[StepState, ...]:
+        """Return the steps that failed."""
+        return tuple(step for step in self.steps if step.status == "Failed")
+
+    def link_of(self, step: StepState) -> str:
+        """Return the portal's page of a step."""
+        return self.link.replace(self.run_id, step.run_id) if step.run_id else self.link
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a step failed.
+
+    Attributes:
+        step: Its name.
+        error: What the service says.
+        tail: The last lines of its log.
+        log: Where its whole log is, on this machine.
+    """
+
+    step: str
+    error: str
+    tail: tuple[str, ...]
+    log: Path | None
+
+
+def parameter_values(plan: DeploymentPlan, given: Iterable[str]) -> dict[str, Any]:
+    """Read values of pipeline parameters.
+
+    Args:
+        plan: Says which there are, and of which type each is.
+        given: ``NAME=VALUE`` each.
+
+    Raises:
+        UsageError: There is no such parameter, or the value is of another type.
+    """
+    known = {parameter.name: parameter for parameter in plan.pipeline_parameters}
+    values = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--pipeline-parameter {text}: write NAME=VALUE")
+        if name not in known:
+            raise UsageError(
+                f"--pipeline-parameter {text}: the plan has no parameter '{name}'"
+                f"{did_you_mean(name, known)} (it has: {', '.join(known) or 'none'})"
+            )
+        values[name] = _typed(known[name], value)
+    return values
+
+
+def _typed(parameter: PipelineParameterValue, text: str) -> Any:
+    default = parameter.default
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[text.lower()]
+        return type(default)(text) if isinstance(default, int | float) else text
+    except (KeyError, ValueError):
+        raise UsageError(
+            f"--pipeline-parameter {parameter.name}: found {text!r}, but its default "
+            f"{default!r} is of type {type(default).__name__}"
+        ) from None
+
+
+def submit_deployment(
+    workspace: Any,
+    deployment: Deployment,
+    resources: Resources,
+    parameters: Mapping[str, Any],
+    snapshots: Path,
+    patience: Patience,
+) -> Any:
+    """Submit a deployment.
+
+    Nothing runs, and nothing is left that another submit could stumble over, until the service has
+    taken the whole pipeline.
+
+    Args:
+        workspace: Where it runs.
+        deployment: Plan and files.
+        resources: The workspace's.
+        parameters: Values of pipeline parameters.
+        snapshots: Folder that snapshots are written to.
+        patience: With the service.
+
+    Returns:
+        The SDK's `PipelineRun`.
+
+    Raises:
+        ServiceError: The service failed.
+    """
+    from azureml.core import Experiment  # noqa: PLC0415
+
+    pipeline = patience.ask(
+        "Building the pipeline", build_pipeline, workspace, deployment, resources, snapshots
+    )
+    experiment = patience.ask(
+        "Opening the experiment", Experiment, workspace, deployment.plan.experiment_name
+    )
+    run = patience.ask(
+        "Submitting the pipeline",
+        experiment.submit,
+        pipeline,
+        pipeline_parameters=dict(parameters) or None,
+        repeatable=False,
+    )
+    patience.ask("Tagging the run", run.set_tags, _tags(deployment))
+    git = git_properties(deployment.project.path)
+    patience.ask("Noting the run's commit", run.add_properties, dict(git))
+    return run
+
+
+def _tags(deployment: Deployment) -> dict[str, str]:
+    project = deployment.project
+    return {
+        "kedro_project": project.project_name,
+        "kedro_pipelines": ",".join(project.pipeline_names),
+        "kedro_env": project.run_env,
+    }
+
+
+def open_run(workspace: Any, run_id: str, patience: Patience) -> Any:
+    """Return a pipeline's run by its id.
+
+    Raises:
+        ServiceError: There is none, or the service failed.
+    """
+    from azureml.pipeline.core import PipelineRun  # noqa: PLC0415
+
+    return patience.ask(f"Opening run {run_id}", PipelineRun.get, workspace, run_id)
+
+
+def cancel_run(workspace: Any, run_id: str, patience: Patience) -> None:
+    """Ask for a run to be cancelled; steps that have ended stay as they are.
+
+    Raises:
+        ServiceError: There is no such run, or the service failed.
+    """
+    run = open_run(workspace, run_id, patience)
+    patience.ask(f"Cancelling run {run_id}", run.cancel)
+
+
+def follow(
+    run: Any, steps: Iterable[str], patience: Patience, *, every: float = 3.0
+) -> Iterator[RunState]:
+    """Yield a run's state again and again, until it has ended.
+
+    Args:
+        run: The SDK's `PipelineRun`.
+        steps: Names of all its steps, in the plan's order; others come after them.
+        patience: With the service.
+        every: Seconds between two looks.
+    """
+    names = tuple(steps)
+    while True:
+        state = patience.ask(f"Asking for the state of run {run.id}", read_state, run, names)
+        yield state
+        if state.ended:
+            return
+        patience.sleep(every)
+
+
+def read_state(run: Any, steps: Iterable[str]) -> RunState:
+    """Look at a run.
+
+    Args:
+        run: The SDK's `PipelineRun`.
+        steps: Names of its steps; one without a run of its own is waiting.
+    """
+    # first the whole and then the parts: of a run that has ended, all steps are final
+    status = {"Finished": "Completed"}.get(found := str(run.get_status()), found)
+    # get_children makes an object with threads and requests of its own of each step
+    children = run._client.get_descendants(root_run_id=run._root_run_id, recursive=False)
+    states = {name: StepState(name) for name in steps}
+    for child in sorted(children, key=lambda child: str(child.created_utc)):
+        states[child.name] = _step_state(child)
+    return RunState(
+        run.id, run.experiment.name, status, run.get_portal_url(), tuple(states.values())
+    )
+
+
+def _step_state(child: Any) -> StepState:
+    properties = child.properties or {}
+    reused = str(properties.get("azureml.isreused", "")).lower() == "true"
+    return StepState(
+        name=child.name,
+        status=child.status,
+        run_id=child.run_id,
+        reused=reused or "azureml.reusedrunid" in properties,
+        started=_aware(child.start_time_utc),
+        ended=_aware(child.end_time_utc),
+    )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=timezone.utc) if moment and not moment.tzinfo else moment
+
+
+def failure_of(
+    run: Any, step: StepState, folder: Path, patience: Patience, *, lines: int = 20
+) -> Failure:
+    """Find out why a step failed, and bring its logs here.
+
+    Args:
+        run: The SDK's `PipelineRun`.
+        step: The step; has a run.
+        folder: Where logs go, in a folder for the run and one for the step.
+        patience: With the service.
+        lines: How many of the log's last lines.
+    """
+    from azureml.core import Run  # noqa: PLC0415
+
+    child = patience.ask(f"Opening step {step.name}", Run, run.experiment, step.run_id)
+    details = patience.ask(f"Asking why {step.name} failed", child.get_details)
+    target = folder / run.id / step.name
+    files = patience.ask(f"Fetching the log of {step.name}", child.get_all_logs, str(target))
+    log = _main_log([Path(file) for file in files], target)
+    text = log.read_text(encoding="utf-8", errors="replace") if log else ""
+    error = (details.get("error") or {}).get("error") or {}
+    return Failure(
+        step=step.name,
+        error=str(error.get("message") or "the service says no more than that it failed"),
+        tail=tuple(line.rstrip() for line in text.rstrip().splitlines()[-lines:]),
+        log=log,
+    )
+
+
+def _main_log(files: list[Path], folder: Path) -> Path | None:
+    """Return the log that the step's own script wrote, or else the longest."""
+    for start in _MAIN_LOGS:
+        for file in sorted(files):
+            if file.relative_to(folder).as_posix().startswith(start):
+                return file
+    return max(files, key=lambda file: file.stat().st_size, default=None)
