@@ -1,10 +1,13 @@
-"""What goes wrong on purpose: answers, dropped connections, slow blobs, failing steps."""
+"""What goes wrong on purpose: answers, dropped connections, slow blobs, failing steps.
+
+Requests to 127.0.0.1 itself (tokens, faults, the page) are spared.
+"""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,8 +22,9 @@ class Fault:
     """One thing that goes wrong.
 
     Attributes:
-        kind: ``status`` answers with ``value``, ``drop`` closes new connections, ``slow`` lets
-            ``value`` bytes a second through, ``fail_step`` lets a step fail before it starts.
+        kind: ``status`` answers with ``value``, ``drop`` closes a connection when its client next
+            sends something, ``slow`` lets ``value`` bytes a second through, ``fail_step`` lets a
+            step fail before it starts.
         where: A regular expression: of ``VERB PATH`` for status, of the host for drop and slow, of
             the step's name for fail_step.
         value: HTTP status, or bytes a second.
@@ -72,7 +76,7 @@ class Faults:
         if fault is not None:
             raise InjectedFault(fault.value)
 
-    async def drops_connection(self, host: str) -> bool:
+    def drops_connection(self, host: str) -> bool:
         """Say whether this connection is to be closed unanswered."""
         return self._take("drop", host) is not None
 
@@ -80,12 +84,11 @@ class Faults:
         """Say whether this step is to fail."""
         return self._take("fail_step", name) is not None
 
-    def pace(self, host: str) -> Callable[[int], float]:
-        """Return how many seconds so many bytes take on this host."""
+    def seconds_for(self, size: int, host: str) -> float:
+        """Return how long so many bytes take on this host."""
         with self._lock:
             slow = [f for f in self._faults if f.kind == "slow" and re.search(f.where, host)]
-        rate = min((fault.value for fault in slow), default=0)
-        return (lambda size: size / rate) if rate else (lambda size: 0.0)
+        return max((size / fault.value for fault in slow), default=0.0)
 
     def _take(self, kind: Kind, subject: str) -> Fault | None:
         """Return the first fault that applies, and count it down."""
@@ -117,4 +120,14 @@ def fault_from_json(values: Mapping[str, Any]) -> Fault:
         re.compile(fault.where)
     except (TypeError, ValueError, re.error) as error:
         raise BadRequest(f"A fault needs where (a pattern), value and times: {error}") from None
+    _check_numbers(fault)
     return fault
+
+
+def _check_numbers(fault: Fault) -> None:
+    if fault.kind == "status" and not 400 <= fault.value <= 599:
+        raise BadRequest(f"value: found {fault.value}, allowed for status: 400 to 599")
+    if fault.kind == "slow" and fault.value < 1:
+        raise BadRequest(f"value: found {fault.value}, allowed for slow: bytes a second, from 1 on")
+    if fault.times < 1:
+        raise BadRequest(f"times: found {fault.times}, a number from 1 on is allowed")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LOCAL = frozenset({"127.0.0.1", "localhost"})
+"""Names by which the service itself is asked, and not one of Azure's hosts."""
+
 
 @dataclass(frozen=True)
 class Identity:

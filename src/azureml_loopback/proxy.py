@@ -15,12 +15,15 @@ from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
 from azureml_loopback.faults import Faults
-from azureml_loopback.identity import Identity
+from azureml_loopback.identity import LOCAL, Identity
 
 log = logging.getLogger(__name__)
 
 HEAD_LIMIT = 64 * 1024
+HEAD_SECONDS = 60.0
+"""A connection that has said nothing by then is closed."""
 CHUNK = 256 * 1024
+TLS_PORT = "443"
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError)
 REASONS: Mapping[int, str] = {400: "Bad Request", 403: "Forbidden", 502: "Bad Gateway"}
 
@@ -56,12 +59,13 @@ class Proxy:
         """Serve one connection until either side closes it."""
         async with client:
             try:
-                head, rest = await _read_head(client)
+                with anyio.fail_after(HEAD_SECONDS):
+                    head, rest = await _read_head(client)
                 await self._route(client, head, rest)
             except _Refused as refusal:
                 log.warning("refused: %s", refusal)
                 await _refuse(client, refusal)
-            except (anyio.EndOfStream, *_BROKEN):
+            except (anyio.EndOfStream, TimeoutError, *_BROKEN):
                 pass
             except (OSError, ssl.SSLError) as error:
                 log.info("connection ended: %s", error)
@@ -69,28 +73,37 @@ class Proxy:
     async def _route(self, client: ByteStream, head: bytes, rest: bytes) -> None:
         method, target = _request_line(head)
         if method == "CONNECT":
-            host = target.rpartition(":")[0].lower()
-            port = self._port_of(host)
+            host, _, asked = target.rpartition(":")
+            port = self._port_of(host.lower(), asked)
             await client.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            secure = await TLSStream.wrap(
-                client,
-                server_side=True,
-                ssl_context=self._context(host),
-                standard_compatible=False,
-            )
-            await self._relay(secure, port, b"", host)
+            with anyio.fail_after(HEAD_SECONDS):
+                secure = await TLSStream.wrap(
+                    client,
+                    server_side=True,
+                    ssl_context=self._context(host.lower()),
+                    standard_compatible=False,
+                )
+            await self._relay(secure, port, b"", host.lower())
             return
-        host = (urlsplit(target).hostname or "").lower() if "://" in target else ""
-        if host and host not in {"127.0.0.1", "localhost"}:
-            raise _Refused(403, _refusal(host))
+        # where the bytes after this head go is settled here: to our own HTTP, whatever they say
+        host = (_host_of(target) or "") if "://" in target else "127.0.0.1"
+        if host not in LOCAL:
+            raise _Refused(403, self._refusal(host))
         await self._relay(client, self.service_port, head + rest, host)
 
-    def _port_of(self, host: str) -> int:
-        if self.identity.is_blob_host(host):
-            return self.blob_port
-        if self.identity.is_service_host(host):
-            return self.service_port
-        raise _Refused(403, _refusal(host))
+    def _port_of(self, host: str, asked: str) -> int:
+        known = self.identity.is_blob_host(host) or self.identity.is_service_host(host)
+        if not known or asked != TLS_PORT:
+            raise _Refused(403, self._refusal(f"{host}:{asked}" if known else host))
+        return self.blob_port if self.identity.is_blob_host(host) else self.service_port
+
+    def _drops(self, host: str) -> bool:
+        return host not in LOCAL and self.faults.drops_connection(host)
+
+    def _refusal(self, host: str) -> str:
+        if self.identity.is_blob_host(host) or self.identity.is_service_host(host):
+            return f"{host} is answered over TLS only: ask https://{host}"
+        return f"{host} is not one of the loopback's hosts; nothing leaves this machine"
 
     def _context(self, host: str) -> ssl.SSLContext:
         if host not in self._contexts:
@@ -101,13 +114,10 @@ class Proxy:
 
     async def _relay(self, client: ByteStream, port: int, first: bytes, host: str) -> None:
         """Pass bytes on both ways, until one side has no more."""
-        if await self.faults.drops_connection(host):
-            return
         try:
             backend = await anyio.connect_tcp("127.0.0.1", port)
         except OSError:
             raise _Refused(502, f"What answers for {host or '127.0.0.1'} is not running") from None
-        pace = self.faults.pace(host)
         async with client, backend, anyio.create_task_group() as both:
             if first:
                 await backend.send(first)
@@ -116,7 +126,9 @@ class Proxy:
                 try:
                     while True:
                         data = await source.receive(CHUNK)
-                        await anyio.sleep(pace(len(data)))
+                        if source is client and self._drops(host):
+                            raise anyio.EndOfStream
+                        await anyio.sleep(self.faults.seconds_for(len(data), host))
                         await sink.send(data)
                 except (anyio.EndOfStream, *_BROKEN):
                     both.cancel_scope.cancel()
@@ -143,8 +155,11 @@ def _request_line(head: bytes) -> tuple[str, str]:
     return parts[0].upper(), parts[1]
 
 
-def _refusal(host: str) -> str:
-    return f"{host} is not one of the loopback's hosts; nothing leaves this machine"
+def _host_of(target: str) -> str | None:
+    try:
+        return urlsplit(target).hostname
+    except ValueError as error:
+        raise _Refused(400, f"The request's address is none: {error}") from None
 
 
 async def _refuse(client: ByteStream, refusal: _Refused) -> None:

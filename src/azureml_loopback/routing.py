@@ -56,7 +56,7 @@ class Call:
             return None
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadRequest(f"The body of {self.method} {self.path} is no JSON: {error}") from None
 
     def object(self) -> dict[str, Any]:

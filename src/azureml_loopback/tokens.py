@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
 from dataclasses import dataclass
@@ -66,3 +67,13 @@ class Tokens:
 def new_secret() -> str:
     """Return a secret for signing tokens and for the token endpoint's address."""
     return secrets.token_urlsafe(32)
+
+
+def page_key(secret: str) -> str:
+    """Return what opens the page: it shows all and changes nothing, and no token comes of it."""
+    return hmac.new(secret.encode(), b"page", "sha256").hexdigest()
+
+
+def same(one: str, other: str) -> bool:
+    """Compare secrets in a time that tells nothing."""
+    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())

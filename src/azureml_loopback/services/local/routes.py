@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from azureml_loopback.errors import BadRequest, Unauthorized
 from azureml_loopback.faults import fault_from_json
 from azureml_loopback.routing import Call, Routes
-from azureml_loopback.tokens import LIFETIME
+from azureml_loopback.tokens import LIFETIME, same
 
 identity_routes = Routes("/msi", direct=True)
 control_routes = Routes("/loopback", direct=True)
@@ -21,7 +21,7 @@ services = [identity_routes, control_routes]
 @identity_routes.post("{secret}/token", open_=True)
 def token(call: Call) -> dict[str, str]:
     """Give a token to who knows the service's secret, as a managed identity's endpoint does."""
-    if call.parts["secret"] != call.loopback.tokens.secret:
+    if not same(call.parts["secret"], call.loopback.tokens.secret):
         raise Unauthorized("This is not the token endpoint's address")
     form = parse_qs(call.body.decode("utf-8", "replace"))
     resource = form.get("resource", ["https://management.azure.com/"])[0]
