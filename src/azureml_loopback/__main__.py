@@ -15,7 +15,7 @@ from typing import ParamSpec
 
 import click
 
-from azureml_loopback import processes
+from azureml_loopback import controls, processes
 from azureml_loopback.azurite import AzuriteError
 from azureml_loopback.home import (
     HOME_VARIABLE,
@@ -160,6 +160,10 @@ def serve(home: Home, automl_command: str, isolated: bool) -> None:
     home.prepare()
     with one_message():
         serve(home, Options(tuple(shlex.split(automl_command)), isolated))
+
+
+cli.add_command(controls.fault)
+cli.add_command(controls.clock)
 
 
 def page_address(home: Home, found: dict[str, int]) -> str:
