@@ -53,6 +53,11 @@ class Home:
         return self.folder / "server.json"
 
     @property
+    def port_file(self) -> Path:
+        """Return the file that remembers the port, for the next start."""
+        return self.folder / "port"
+
+    @property
     def server_log(self) -> Path:
         """Return the service's own log."""
         return self.folder / "server.log"

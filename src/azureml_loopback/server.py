@@ -16,7 +16,8 @@ from functools import partial
 
 import anyio
 import uvicorn
-from anyio.abc import SocketAttribute
+from anyio.abc import Listener, SocketAttribute, SocketStream
+from starlette.types import ASGIApp
 
 from azureml_loopback import azurite
 from azureml_loopback.app import make_app
@@ -41,6 +42,9 @@ from azureml_loopback.store import Store
 from azureml_loopback.tokens import Tokens
 
 log = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 60
+"""Longer than an SDK's pause between two polls: its next request meets no closed connection."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ async def _serve(home: Home, options: Options) -> None:
     )
     try:
         with socket.create_server(("127.0.0.1", 0)) as service_socket:
-            listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+            listener = await _listen(home)
             port = listener.extra(SocketAttribute.local_port)
             environment = client_environment(home, port)
             engine = LocalEngine(options)
@@ -108,7 +112,7 @@ async def _serve(home: Home, options: Options) -> None:
             service_port = service_socket.getsockname()[1]
             proxy = Proxy(identity, home.authority(), service_port, blob_port, faults)
             app = make_app(loopback, faults, home.request_log)
-            server = _Server(uvicorn.Config(app, log_level="warning", access_log=False))
+            server = _Server(_http(app))
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(partial(server.serve, sockets=[service_socket]))
                 tasks.start_soon(listener.serve, proxy.handle)
@@ -127,8 +131,31 @@ async def _serve(home: Home, options: Options) -> None:
         child.wait()
 
 
+def _http(app: ASGIApp) -> uvicorn.Config:
+    # h11 by name, so that it is the same server wherever more is installed, and a strict one
+    return uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        log_level="warning",
+        access_log=False,
+    )
+
+
+async def _listen(home: Home) -> Listener[SocketStream]:
+    """Listen where the service did before, so that its clients find it; else on a free port."""
+    listen = partial(anyio.create_tcp_listener, local_host="127.0.0.1")
+    try:
+        return await listen(local_port=int(home.port_file.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # never started, or the port has been taken
+        return await listen(local_port=0)
+
+
 def _say_where(home: Home, port: int, azurite_pid: int) -> None:
     values = {"pid": os.getpid(), "port": port, "azurite_pid": azurite_pid}
+    write_private(home.port_file, str(port).encode())
     write_private(home.server_file, json.dumps(values).encode())
     log.warning("the loopback listens on 127.0.0.1:%d", port)
 
