@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,14 @@ class Home:
         if not path.exists():
             write_private(path, new_secret().encode())
         return path.read_text(encoding="ascii")
+
+    def workspace_id(self) -> str:
+        """Return the workspace's id: another one after each reset.
+
+        The SDK keeps the last snapshot of a workspace under its id, and takes an unchanged folder's
+        from there without asking; a service that forgot it must not look like the one that had it.
+        """
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.secret()))
 
     def authority(self) -> trustme.CA:
         """Return the certificate authority, made at first use; its key is its owner's only."""

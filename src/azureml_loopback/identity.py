@@ -1,4 +1,4 @@
-"""The names by which the local workspace goes. They are the same on every machine."""
+"""The names by which the local workspace goes: the same on every machine, but for its id."""
 
 from __future__ import annotations
 

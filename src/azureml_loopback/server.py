@@ -82,7 +82,7 @@ def serve(home: Home, options: Options) -> None:
 
 
 async def _serve(home: Home, options: Options) -> None:
-    identity, faults = Identity(), Faults()
+    identity, faults = Identity(workspace_id=home.workspace_id()), Faults()
     key = _storage_key(home)
     child, blob_port = azurite.start(
         home.blobs, identity.storage_account, key, home.folder / "azurite.log"
