@@ -60,7 +60,8 @@ def upload_places(loopback: Loopback, paths: Iterable[str]) -> list[dict[str, st
     upload = loopback.store.new_id()
     places = [(path, f"{_FOLDER}/{upload}/{_checked(path)}") for path in paths]
     return [
-        {"fullName": path, "blobUri": loopback.blobs.url(ARTIFACTS, blob, "cw")}
+        # the SDK reads back the size of what it wrote
+        {"fullName": path, "blobUri": loopback.blobs.url(ARTIFACTS, blob, "rcw")}
         for path, blob in places
     ]
 
@@ -143,7 +144,7 @@ def zip_url(loopback: Loopback, snapshot_id: str) -> str:
             folder = Path(scratch)
             unpack(loopback, snapshot_id, folder)
             with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-                for path in sorted(folder.rglob("*")):
+                for path in sorted(filter(Path.is_file, folder.rglob("*"))):
                     archive.write(path, path.relative_to(folder))
             packed.seek(0)
             loopback.blobs.upload(ARTIFACTS, blob, packed)

@@ -15,12 +15,8 @@ from azureml_loopback.store import Document
 routes = Routes("/history/v1.0/{scope}")
 
 _PREFIX = "Microsoft.MachineLearning.Run."
-_STATUSES = {
-    "Start": "Running",
-    "Queued": "Queued",
-    "Completed": "Completed",
-    "Failed": "Failed",
-}
+Handler = Callable[[Call, Document, Mapping[str, Any]], None]
+"""Takes an event's data for a run."""
 
 
 @routes.post(
@@ -50,53 +46,54 @@ def post_several(call: Call) -> dict[str, Any]:
 
 def _take(call: Call, run: Document, event: Mapping[str, Any]) -> None:
     name = str(event.get("name")).removeprefix(_PREFIX)
-    data = event.get("data") or {}
-    if name in _STATUSES:
-        _move(call, run, _STATUSES[name])
-        return
     handler = _HANDLERS.get(name)
     if handler is None:
         raise NotImplementedHere(f"Event {event.get('name')} is not implemented")
-    handler(call, run["runId"], data)
+    handler(call, run, event.get("data") or {})
 
 
-def _move(call: Call, run: Document, status: str) -> None:
-    if not run["_byClient"]:
-        raise BadRequest(
-            f"A client is not permitted to update the status of run {run['runId']}: "
-            "the service runs it"
-        )
-    state.set_status(call.loopback.store, run["runId"], status)
+def _moves_to(status: str) -> Handler:
+    def move(call: Call, run: Document, data: Mapping[str, Any]) -> None:
+        if not run["_byClient"]:
+            raise BadRequest(
+                f"A client is not permitted to update the status of run {run['runId']}: "
+                "the service runs it"
+            )
+        state.set_status(call.loopback.store, run["runId"], status)
+
+    return move
 
 
-def _cancel(call: Call, run_id: str, data: Mapping[str, Any]) -> None:
-    """Stop what runs; a run that nothing executes here has ended at once."""
-    call.loopback.engine.cancel(run_id)
-    state.set_status(call.loopback.store, run_id, "Canceled")
+def _cancel(call: Call, run: Document, data: Mapping[str, Any]) -> None:
+    """Cancel a client's own run at once; ask the engine to stop one that it runs."""
+    if run["_byClient"]:
+        state.set_status(call.loopback.store, run["runId"], "Canceled")
+        return
+    state.set_status(call.loopback.store, run["runId"], "CancelRequested")
+    call.loopback.engine.cancel(run["runId"])
 
 
-def _ask_to_cancel(call: Call, run_id: str, data: Mapping[str, Any]) -> None:
-    state.set_status(call.loopback.store, run_id, "CancelRequested")
-    call.loopback.engine.cancel(run_id)
-
-
-def _warn(call: Call, run_id: str, data: Mapping[str, Any]) -> None:
+def _warn(call: Call, run: Document, data: Mapping[str, Any]) -> None:
     source, message = str(data.get("Source")), str(data.get("Message"))
-    state.add_warning(call.loopback.store, run_id, source, message)
+    state.add_warning(call.loopback.store, run["runId"], source, message)
 
 
-def _blame(call: Call, run_id: str, data: Mapping[str, Any]) -> None:
-    state.set_error(call.loopback.store, run_id, data.get("ErrorResponse") or {})
+def _blame(call: Call, run: Document, data: Mapping[str, Any]) -> None:
+    state.set_error(call.loopback.store, run["runId"], data.get("ErrorResponse") or {})
 
 
-def _beat(call: Call, run_id: str, data: Mapping[str, Any]) -> None:
+def _beat(call: Call, run: Document, data: Mapping[str, Any]) -> None:
     beat = {"time": call.loopback.clock.text(), "seconds": data.get("TimeToLiveSeconds")}
-    state.update_run(call.loopback.store, run_id, _heartbeat=beat)
+    state.update_run(call.loopback.store, run["runId"], _heartbeat=beat)
 
 
-_HANDLERS: Mapping[str, Callable[[Call, str, Mapping[str, Any]], None]] = {
+_HANDLERS: Mapping[str, Handler] = {
+    "Queued": _moves_to("Queued"),
+    "Start": _moves_to("Running"),
+    "Completed": _moves_to("Completed"),
+    "Failed": _moves_to("Failed"),
     "Canceled": _cancel,
-    "CancelRequested": _ask_to_cancel,
+    "CancelRequested": _cancel,
     "Warning": _warn,
     "Error": _blame,
     "Heartbeat": _beat,
