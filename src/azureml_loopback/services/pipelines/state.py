@@ -54,6 +54,7 @@ def create_run(
     graph, interface = entities.graph(store, graph_id), entities.interface(store, graph_id)
     _refuse_unknown_parameters(interface, creation_info)
     now, run_id = store.clock.text(), store.new_id()
+    trigger = schedule_id or creation_info.get("ScheduleId")
     run = {
         "Id": run_id,
         "Description": creation_info.get("Description"),
@@ -70,7 +71,7 @@ def create_run(
         "RunSource": creation_info.get("RunSource"),
         "RunType": creation_info.get("RunType"),
         "TotalRunSteps": len(graph.get("ModuleNodes") or []),
-        "ScheduleId": schedule_id or creation_info.get("ScheduleId"),
+        "ScheduleId": trigger,
         "tags": creation_info.get("tags") or {},
         "Properties": creation_info.get("Properties") or {},
         "EntityStatus": "Active",
@@ -82,7 +83,7 @@ def create_run(
         ),
     }
     with store.transaction():
-        store.insert(RUN, run_id, run, parent=pipeline_id or "", name=run["ScheduleId"] or "")
+        store.insert(RUN, run_id, run, parent=pipeline_id or "", name=trigger or "")
         for node in graph.get("ModuleNodes") or []:
             status = {"StatusCode": "NotStarted", "CreationTime": now}
             known = {"_pipelineRunId": run_id, "_nodeId": node["Id"]}
@@ -212,6 +213,14 @@ def finish_node(
         "_outputs": dict(outputs),
     }
     store.put(NODE, _key(run_id, node_id), done, parent=run_id, name=reuse_key or "")
+
+
+def end_node(
+    store: Store, run_id: str, node_id: str, code: str, detail: str | None = None
+) -> Document:
+    """Record that a node ended without its outputs: ``Failed`` or ``Canceled``, and why."""
+    now = store.clock.text()
+    return update_node(store, run_id, node_id, StatusCode=code, StatusDetail=detail, EndTime=now)
 
 
 def finished_node(store: Store, reuse_key: str) -> Document | None:

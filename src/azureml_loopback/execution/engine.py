@@ -1,0 +1,82 @@
+"""Runs pipelines on this machine: a thread that decides, and one for each step that runs."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from azureml_loopback.execution.environments import CallerEnvironment, IsolatedEnvironments
+from azureml_loopback.execution.plan import StepPlan
+from azureml_loopback.execution.scheduler import Scheduler
+from azureml_loopback.execution.schedules import ScheduleThread
+from azureml_loopback.execution.script_step import ScriptRunner
+from azureml_loopback.execution.step import Runner
+from azureml_loopback.execution.work import work
+from azureml_loopback.services.pipelines import state as pipelines
+
+if TYPE_CHECKING:
+    from azureml_loopback.context import Loopback
+    from azureml_loopback.server import Options
+
+log = logging.getLogger(__name__)
+
+Event = Callable[[Scheduler], None]
+
+
+class LocalEngine:
+    """Implements `context.Engine`."""
+
+    def __init__(self, options: Options) -> None:
+        """Take how steps are run; nothing runs before `start`."""
+        self._options = options
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+
+    def start(self, loopback: Loopback) -> None:
+        """Begin to run what is submitted, and go on with what a stopped service left."""
+        runners = _runners(loopback, self._options)
+
+        def begin(plan: StepPlan, canceled: threading.Event) -> None:
+            def body() -> None:
+                outcome = work(loopback, runners, plan, canceled)
+                self._events.put(lambda scheduler: scheduler.ended(outcome))
+
+            threading.Thread(target=body, name=f"step-{plan.run_id}", daemon=True).start()
+
+        for run_id in pipelines.unfinished_runs(loopback.store):
+            self.submit(run_id)
+        self._schedules = ScheduleThread(loopback)
+        self._schedules.start()
+        scheduler = Scheduler(loopback, begin)
+        threading.Thread(target=self._decide, args=(scheduler,), name="engine", daemon=True).start()
+
+    def stop(self) -> None:
+        """Decide nothing more. Steps end with the process, and run again at the next start."""
+        self._schedules.stop()
+        self._events.put(None)
+
+    def submit(self, run_id: str) -> None:
+        """Start a pipeline run; returns at once."""
+        self._events.put(lambda scheduler: scheduler.submitted(run_id))
+
+    def cancel(self, run_id: str) -> None:
+        """Stop a run or one of its steps; one that has ended stays as it is."""
+        self._events.put(lambda scheduler: scheduler.cancel(run_id))
+
+    def _decide(self, scheduler: Scheduler) -> None:
+        while (event := self._events.get()) is not None:
+            try:
+                event(scheduler)
+            except Exception:  # one run's trouble must not stop the others
+                log.exception("the engine failed")
+
+
+def _runners(loopback: Loopback, options: Options) -> Mapping[str, Runner]:
+    environments = (
+        IsolatedEnvironments(loopback.home.folder / "environments")
+        if options.isolated
+        else CallerEnvironment()
+    )
+    return {"escloud": ScriptRunner(environments)}

@@ -1,0 +1,71 @@
+"""What a step prints, as files of its run that can be followed while they are written."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from azureml_loopback.errors import NotFound
+from azureml_loopback.services.artifacts import state as artifacts
+
+if TYPE_CHECKING:
+    from azureml_loopback.context import Loopback
+
+DRIVER_LOG = "azureml-logs/70_driver_log.txt"
+"""Standard output and error together, by the name that `StepRun.wait_for_completion` streams."""
+STDOUT_LOG = "logs/azureml/stdoutlogs.txt"
+STDERR_LOG = "logs/azureml/stderrlogs.txt"
+JOB_LOG = "logs/azureml/executionlogs.txt"
+
+_TAIL = 200
+"""Lines of standard error that are kept to find the error in."""
+
+
+@dataclass(frozen=True)
+class StepLog:
+    """The log files of one run."""
+
+    loopback: Loopback
+    run_id: str
+    _tail: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def say(self, message: str) -> None:
+        """Write a line of the service's own to the job log."""
+        line = f"[{self.loopback.clock.now():%Y-%m-%d %H:%M:%SZ}] {message}\n"
+        self._append(JOB_LOG, line.encode())
+
+    def note(self, message: str) -> None:
+        """Write a line of the service's own where the script's output goes too, and the job log."""
+        self.say(message)
+        self._append(DRIVER_LOG, f"{message}\n".encode())
+
+    def output(self, data: bytes) -> None:
+        """Add to the script's standard output."""
+        self._append(STDOUT_LOG, data)
+        self._append(DRIVER_LOG, data)
+
+    def error(self, data: bytes) -> None:
+        """Add to the script's standard error."""
+        with self._lock:
+            self._tail.extend(data.decode("utf-8", "replace").splitlines())
+            del self._tail[:-_TAIL]
+        self._append(STDERR_LOG, data)
+        self._append(DRIVER_LOG, data)
+
+    def last_error_line(self) -> str:
+        """Return the last line of standard error that says something; empty if there is none."""
+        with self._lock:
+            return next((line.strip() for line in reversed(self._tail) if line.strip()), "")
+
+    def _append(self, path: str, data: bytes) -> None:
+        artifacts.append(self.loopback, self.run_id, path, data)
+
+
+def read_log(loopback: Loopback, run_id: str, path: str) -> str:
+    """Return a run's log file as text; empty if nothing was written."""
+    try:
+        return artifacts.read(loopback, run_id, path).decode("utf-8", "replace")
+    except NotFound:
+        return ""

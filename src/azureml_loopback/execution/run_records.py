@@ -1,0 +1,116 @@
+"""What the history says of pipeline runs and their steps, in the words that the SDK reads.
+
+A pipeline run is a run of type ``azureml.PipelineRun``; each of its steps is a child of type
+``azureml.StepRun``, which is the script's own run at the same time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from azureml_loopback.services.history import state as history
+from azureml_loopback.store import Document, Store
+
+PIPELINE_RUN = "azureml.PipelineRun"
+STEP_RUN = "azureml.StepRun"
+
+
+def begin_pipeline_run(store: Store, run: Mapping[str, Any]) -> Document:
+    """Add a submitted PipelineRunEntity to the history."""
+    experiment = history.ensure_experiment(store, run["RunHistoryExperimentName"])
+    properties = {
+        **run["Properties"],
+        "azureml.runsource": PIPELINE_RUN,
+        "runSource": run["RunSource"] or "Unavailable",
+        "runType": run["RunType"] or "HTTP",
+        "azureml.parameters": json.dumps(run["ParameterAssignments"]),
+        "azureml.continue_on_step_failure": str(run["_continueOnStepFailure"]),
+    }
+    if run["PipelineId"]:
+        properties["azureml.pipelineid"] = run["PipelineId"]
+    if run["ScheduleId"]:
+        properties["azureml.scheduleid"] = run["ScheduleId"]
+    return history.create_run(
+        store,
+        experiment["experimentId"],
+        run["Id"],
+        parent_run_id=run.get("_parentRunId"),
+        name=None,
+        display_name=run["Description"] or run["Id"],
+        description=run["Description"],
+        run_type=PIPELINE_RUN,
+        status="Preparing",
+        properties=properties,
+        tags=run["tags"],
+    )
+
+
+def begin_step(  # noqa: PLR0913  (who and what a step is, all by name)
+    store: Store,
+    run_id: str,
+    *,
+    pipeline_run_id: str,
+    node_id: str,
+    module: Mapping[str, Any],
+    target: str | None,
+    script: str | None,
+    definition: Any = None,
+    reused: Mapping[str, Any] | None = None,
+) -> Document:
+    """Add a step to the history, or return it if it is there since before a restart.
+
+    Args:
+        store: The service's documents.
+        run_id: The step's own run.
+        pipeline_run_id: The run that it is a step of.
+        node_id: Its node in the graph.
+        module: The ModuleEntity.
+        target: The compute that it is for.
+        script: What it runs.
+        definition: The run configuration.
+        reused: TaskStatus of the node whose outputs it has; nothing if it runs itself.
+    """
+    known = history.find_run(store, run_id)
+    if known:
+        return known
+    parent = history.get_run(store, pipeline_run_id)
+    properties = {
+        **{key: str(value) for key, value in (module.get("Properties") or {}).items()},
+        "azureml.runsource": STEP_RUN,
+        "azureml.nodeid": node_id,
+        "azureml.moduleid": module["Id"],
+        "azureml.moduleName": module["Name"] or "",
+        "azureml.pipelinerunid": pipeline_run_id,
+        "StepType": module.get("StepType") or "",
+        "ContentSnapshotId": (module.get("DataLocation") or {}).get("StorageId") or "",
+        "azureml.isreused": str(bool(reused)).lower(),
+        **_reuse_properties(reused),
+    }
+    return history.create_run(
+        store,
+        parent["experimentId"],
+        run_id,
+        parent_run_id=pipeline_run_id,
+        name=module["Name"],
+        run_type=STEP_RUN,
+        status="Queued",
+        target=target,
+        script_name=script,
+        definition=definition,
+        properties=properties,
+        tags={"azureml.nodeid": node_id, "azureml.pipeline": pipeline_run_id},
+    )
+
+
+def _reuse_properties(reused: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return where a reused step's outputs come from: the run that did the work."""
+    if not reused:
+        return {}
+    return {
+        "azureml.reusedrunid": reused["RunId"],
+        "azureml.reusednodeid": reused["_nodeId"],
+        "azureml.reusedpipeline": reused["_pipelineRunId"],
+        "azureml.reusedpipelinerunid": reused["_pipelineRunId"],
+    }

@@ -1,0 +1,15 @@
+"""The pipelines service's routes, by what they are about."""
+
+from azureml_loopback.services.pipelines import (
+    entity_routes,
+    published_routes,
+    run_routes,
+    schedule_routes,
+)
+
+services = [
+    entity_routes.routes,
+    run_routes.routes,
+    published_routes.routes,
+    schedule_routes.routes,
+]
