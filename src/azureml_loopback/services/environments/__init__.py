@@ -1,0 +1,1 @@
+"""The environment service: definitions of Python environments, with versions and labels."""
