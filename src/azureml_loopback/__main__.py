@@ -149,6 +149,15 @@ def run(home: Home, automl_command: str, isolated: bool, command: Sequence[str])
     raise click.exceptions.Exit(done.returncode)
 
 
+@cli.command()
+@click.argument("seen", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def coverage(seen: Path) -> None:
+    """Print which of the SDK's operations are answered; SEEN is what a test session recorded."""
+    from azureml_loopback.coverage import read_seen, sdk_operations, table  # noqa: PLC0415
+
+    click.echo(table(sdk_operations(), read_seen(seen)), nl=False)
+
+
 @cli.command(hidden=True)
 @service_options
 @click.pass_obj

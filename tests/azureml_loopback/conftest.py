@@ -7,15 +7,15 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from azureml_loopback import processes
+from azureml_loopback import coverage, processes
 from azureml_loopback.home import Home, client_environment, workspace_config
 from azureml_loopback.identity import Identity
 
@@ -96,6 +96,7 @@ def write_config(folder: Path) -> Path:
 def start_service(folder: Path, *options: str) -> Service:
     home = Home(folder)
     found = processes.start(home, options)
+    RECORDER.logs.add(home.request_log)
     return Service(home, found["port"], client_environment(home, found["port"]))
 
 
@@ -110,9 +111,77 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     processes.stop(service.home)
 
 
+@pytest.fixture
+def own_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Starts a service of the test's own, with options; again after a stop, on the same folder."""
+    yield lambda *options: start_service(tmp_path / "home", *options)
+    processes.stop(Home(tmp_path / "home"))
+
+
 @pytest.fixture(scope="package")
 def workspace(loopback: Service, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The workspace, by the SDK's own `Workspace.from_config`."""
     from azureml.core import Workspace
 
     return Workspace.from_config(str(write_config(tmp_path_factory.mktemp("config"))))
+
+
+@dataclass
+class Recorder:
+    """Which operations were answered with success while tests ran that passed."""
+
+    logs: set[Path] = field(default_factory=set)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    _sizes: dict[Path, int] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        self._sizes = {log: log.stat().st_size for log in self.logs if log.exists()}
+
+    def keep(self) -> None:
+        for log in filter(Path.exists, self.logs):
+            with log.open("rb") as file:
+                file.seek(self._sizes.get(log, 0))
+                self.requests += map(json.loads, file.read().splitlines())
+
+    def operations(self) -> set[str]:
+        own = coverage.service_operations()
+        return coverage.seen(self.requests, coverage.sdk_operations(), own)
+
+
+RECORDER = Recorder()
+SEEN_CACHE = "azureml_loopback/operations_seen"
+LAST = "test_no_tick_without_a_passed_test"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    RECORDER.begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    report = yield
+    if report.when == "call" and report.passed:
+        RECORDER.keep()
+    return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.name == LAST)
+
+
+@pytest.fixture
+def operations_seen(request: pytest.FixtureRequest) -> set[str]:
+    """What the passed tests of this session saw answered; only where all of the package ran."""
+    config = request.config
+    files = set(Path(__file__).parent.glob("test_*.py"))
+    if not files <= {item.path for item in request.session.items}:
+        pytest.skip("only part of the package runs")
+    if config.option.keyword or config.option.markexpr or any("::" in arg for arg in config.args):
+        pytest.skip("only some of the tests run")
+    operations = RECORDER.operations()
+    assert config.cache is not None
+    config.cache.set(SEEN_CACHE, sorted(operations))
+    return operations
