@@ -106,7 +106,8 @@ class _Chain:
         except Exception as failure:
             log.exception("%s %s", request.method, request.url.path)
             error = f"{type(failure).__name__}: {failure}"
-            body_ = {"error": {"code": "ServiceError", "message": f"The loopback failed: {error}"}}
+            message = f"The loopback failed: {error}"
+            body_ = {"error": {"code": "ServiceError", "message": message, "details": []}}
             response = JSONResponse(body_, 500)
         self._record(request, response.status_code, time.monotonic() - start, error)
         return response

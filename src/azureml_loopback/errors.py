@@ -25,7 +25,8 @@ class ServiceError(Exception):
 
     def body(self) -> dict[str, Any]:
         """Return the JSON that msrest's clients and azure-core's both understand."""
-        error = {"code": self.code, "message": str(self), **self.details}
+        # without a list of details the SDK's own exception cannot be printed
+        error = {"code": self.code, "message": str(self), "details": [], **self.details}
         return {"error": error, "code": self.code, "message": str(self), "statusCode": self.status}
 
 
