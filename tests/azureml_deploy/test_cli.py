@@ -274,7 +274,7 @@ def test_git_properties(tmp_path: Path) -> None:
 
 
 def test_the_written_configuration_is_valid(tmp_path: Path) -> None:
-    import yaml  # noqa: PLC0415
+    import yaml
 
     (tmp_path / "requirements.txt").write_text(
         "# tools\nKedro==1.7.0\npandas>=2 ; python_version>'3'\n"
@@ -290,7 +290,7 @@ def test_the_written_configuration_is_valid(tmp_path: Path) -> None:
 def test_files_are_whole_or_not_there(tmp_path: Path) -> None:
     write_text(tmp_path / "a" / "b.txt", "x\n")
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.txt"]
-    from azureml_deploy.errors import UsageError  # noqa: PLC0415
+    from azureml_deploy.errors import UsageError
 
     with pytest.raises(UsageError, match="cannot be written"):
         write_text(tmp_path / "a" / "b.txt" / "c.txt", "x")
