@@ -8,7 +8,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from azureml_loopback.execution.environments import CallerEnvironment, IsolatedEnvironments
+from azureml_loopback.execution.automl_command import AutoMLCommand
+from azureml_loopback.execution.automl_runs import AutoMLRuns
+from azureml_loopback.execution.automl_step import AutoMLRunner
+from azureml_loopback.execution.environments import (
+    CallerEnvironment,
+    Environments,
+    IsolatedEnvironments,
+)
 from azureml_loopback.execution.plan import StepPlan
 from azureml_loopback.execution.scheduler import Scheduler
 from azureml_loopback.execution.schedules import ScheduleThread
@@ -36,7 +43,12 @@ class LocalEngine:
 
     def start(self, loopback: Loopback) -> None:
         """Begin to run what is submitted, and go on with what a stopped service left."""
-        runners = _runners(loopback, self._options)
+        environments = _environments(loopback, self._options)
+        command = AutoMLCommand(self._options.automl_command)
+        runners: Mapping[str, Runner] = {
+            "escloud": ScriptRunner(environments),
+            "AutoMLCloud": AutoMLRunner(environments, command),
+        }
 
         def begin(plan: StepPlan, canceled: threading.Event) -> None:
             def body() -> None:
@@ -45,6 +57,8 @@ class LocalEngine:
 
             threading.Thread(target=body, name=f"step-{plan.run_id}", daemon=True).start()
 
+        self._automl = AutoMLRuns(loopback, command, environments)
+        self._automl.resume()
         for run_id in pipelines.unfinished_runs(loopback.store):
             self.submit(run_id)
         self._schedules = ScheduleThread(loopback)
@@ -58,11 +72,17 @@ class LocalEngine:
         self._events.put(None)
 
     def submit(self, run_id: str) -> None:
-        """Start a pipeline run; returns at once."""
+        """Start a pipeline run, or AutoML by itself; returns at once."""
+        if self._automl.is_one(run_id):
+            self._automl.submit(run_id)
+            return
         self._events.put(lambda scheduler: scheduler.submitted(run_id))
 
     def cancel(self, run_id: str) -> None:
         """Stop a run or one of its steps; one that has ended stays as it is."""
+        if self._automl.is_one(run_id):
+            self._automl.cancel(run_id)
+            return
         self._events.put(lambda scheduler: scheduler.cancel(run_id))
 
     def _decide(self, scheduler: Scheduler) -> None:
@@ -73,10 +93,7 @@ class LocalEngine:
                 log.exception("the engine failed")
 
 
-def _runners(loopback: Loopback, options: Options) -> Mapping[str, Runner]:
-    environments = (
-        IsolatedEnvironments(loopback.home.folder / "environments")
-        if options.isolated
-        else CallerEnvironment()
-    )
-    return {"escloud": ScriptRunner(environments)}
+def _environments(loopback: Loopback, options: Options) -> Environments:
+    if options.isolated:
+        return IsolatedEnvironments(loopback.home.folder / "environments")
+    return CallerEnvironment()

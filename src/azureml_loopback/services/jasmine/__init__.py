@@ -1,0 +1,1 @@
+"""AutoML (jasmine): checks settings, makes AutoML runs and starts them."""
