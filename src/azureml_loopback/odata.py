@@ -1,7 +1,7 @@
 """The filters and orders that the SDK sends: a part of OData, as the services understand it.
 
-The SDK does not quote most values (``RunId eq abc``, ``name eq my metric``), so a value goes on
-until `` and ``, `` or `` or a closing parenthesis.
+The SDK does not quote most values (``RunId eq abc``, ``name eq my metric``) and never escapes a
+quote, so a value goes on until something follows that can only be the rest of the filter.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ class Filter:
     pinned: Mapping[str, str] = field(default_factory=dict)
 
 
-_END = r"(?=\s*\)|\s+(?:and|or)\s|\s*$)"
+_VERB = r"(?:eq|ne|gt|ge|lt|le)"
+_END = rf"""(?=\s*\)|\s*$|\s+(?:and|or)\s+\(*\s*[^()"]+?\s{_VERB}\s)"""
+"""Where a value ends: at what can only be the rest of a filter, for it may hold any words."""
 _COMPARISON = re.compile(
-    rf"""\s*(?P<field>[^()"]+?)\s+(?P<verb>eq|ne|gt|ge|lt|le)\s+"""
-    rf"""(?:"(?P<quoted>.*?)"{_END}|'(?P<single>.*?)'{_END}|(?P<plain>.+?){_END})""",
+    rf"""\s*(?P<field>[^()"]+?)\s+(?P<verb>{_VERB})\s+"""
+    rf"""(?:"(?P<quoted>.*?)"{_END}|'(?P<single>.*?)'{_END}|(?P<plain>(?:[^()]|\([^()]*\))+?){_END})""",
     re.IGNORECASE | re.DOTALL,
 )
 _TOKEN = re.compile(r"\s*(?P<token>[()]|and\b|or\b)", re.IGNORECASE)
