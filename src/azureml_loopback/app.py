@@ -195,7 +195,9 @@ def _destination(request: Request) -> tuple[str, str]:
     """
     target = _target(request)
     if target.startswith("/"):
-        return (request.headers.get("host") or "").partition(":")[0].lower(), target
+        # the SDK asks Azure Resource Manager for //subscriptions/…, and Azure does not mind
+        path = f"/{target.lstrip('/')}"
+        return (request.headers.get("host") or "").partition(":")[0].lower(), path
     try:
         address = urlsplit(target)
         return address.hostname or "", address.path or "/"
