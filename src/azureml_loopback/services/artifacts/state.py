@@ -91,7 +91,8 @@ def create(
         BadRequest: The path would leave its container.
         NotFound: There is no such datastore.
     """
-    key = artifact_id(origin, container, path)
+    path = checked_path(path)
+    key = f"{origin}/{container}/{path}"
     place = {
         "dataStoreName": datastores.get(loopback, datastore or ARTIFACT_DATASTORE)["name"],
         "relativePath": relative_path or key,
@@ -121,7 +122,7 @@ def get(loopback: Loopback, origin: str, container: str, path: str) -> Document:
         NotFound: There is no such file.
         BadRequest: The path would leave its container.
     """
-    found = loopback.store.find(_KIND, artifact_id(origin, container, path))
+    found = loopback.store.find(_KIND, f"{origin}/{container}/{checked_path(path)}")
     if found is None:
         raise NotFound(f"There is no file '{path}' in {origin}/{container}")
     return found
@@ -165,14 +166,14 @@ def content_url(loopback: Loopback, document: Document, permission: str = "r") -
     return loopback.blobs.url(*_blob(loopback, document), permission)
 
 
-def artifact_id(origin: str, container: str, path: str) -> str:
-    """Return an artifact's identifier, which is its blob's name too.
+def checked_path(path: str) -> str:
+    """Return an artifact's path without what changes nothing (``./``, ``//``).
 
     Raises:
-        BadRequest: A part is empty, ``.`` or ``..``, or holds a backslash.
+        BadRequest: It would leave its container, or is empty.
     """
-    parts = [origin, container, *path.split("/")]
-    if any(part in {"", ".", ".."} or "\\" in part or "\0" in part for part in parts):
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    if not parts or ".." in parts or path.startswith("/") or any(sign in path for sign in "\\\0"):
         raise BadRequest(
             f"'{path}' is no artifact name: give a relative path with forward slashes, without '..'"
         )

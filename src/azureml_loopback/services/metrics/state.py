@@ -65,8 +65,11 @@ def get(store: Store, run_id: str, name: str) -> Document:
 
 
 def values(store: Store, run_id: str, name: str) -> list[Document]:
-    """Return a metric's values (``MetricV2Value``), in the order in which they came."""
-    return store.list(_VALUE, parent=_key(run_id, name))
+    """Return a metric's values (``MetricV2Value``), in the order in which they were logged.
+
+    The SDK sends batches side by side, so they need not come in that order.
+    """
+    return sorted(store.list(_VALUE, parent=_key(run_id, name)), key=_logged_at)
 
 
 def value_with_id(store: Store, metric_id: str) -> Document:
@@ -79,17 +82,6 @@ def value_with_id(store: Store, metric_id: str) -> Document:
     if not found:
         raise NotFound(f"There is no metric value '{metric_id}'")
     return found[0]
-
-
-def latest(store: Store, run_id: str) -> dict[str, Any]:
-    """Return the last value of each scalar metric of a run: what a table of runs shows."""
-    found = {}
-    for metric in metrics(store, run_id):
-        name = metric["name"]
-        last = store.list(_VALUE, parent=_key(run_id, name), newest_first=True, limit=1)
-        if last and list(metric["columns"]) == [name]:
-            found[name] = last[0]["data"].get(name)
-    return found
 
 
 def _add(store: Store, run_id: str, name: str, value: Mapping[str, Any]) -> None:
@@ -135,6 +127,10 @@ def _finite(cell: Any) -> Any:
     if isinstance(cell, float) and not math.isfinite(cell):
         return "NaN" if math.isnan(cell) else "Infinity" if cell > 0 else "-Infinity"
     return cell
+
+
+def _logged_at(value: Document) -> str:
+    return str(value["createdUtc"]).removesuffix("Z").removesuffix("+00:00")
 
 
 def _key(run_id: str, name: str) -> str:
