@@ -7,9 +7,10 @@ from typing import Any
 from azureml_loopback.errors import NotFound
 from azureml_loopback.identity import Identity
 from azureml_loopback.routing import SCOPE, Call, Routes
+from azureml_loopback.services.arm import compute_routes
 
 routes = Routes()
-services = [routes]
+services = [routes, *compute_routes.services]
 
 
 @routes.get("metadata/endpoints", open_=True)
