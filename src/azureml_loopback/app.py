@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from azureml_loopback.context import Loopback
 from azureml_loopback.errors import (
@@ -36,7 +35,6 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 128 * 1024 * 1024
 """Bytes; larger things go to the blobs, as in Azure."""
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
 def make_app(
@@ -44,8 +42,11 @@ def make_app(
 ) -> ASGIApp:
     """Make the ASGI application."""
     chain = _Chain(loopback, faults, RouteTable(load_services()), request_log, body_limit)
-    app = Starlette()
-    app.add_route("/{path:path}", chain.respond, methods=METHODS)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await chain.respond(Request(scope, receive))
+        await response(scope, receive, send)
+
     return app
 
 

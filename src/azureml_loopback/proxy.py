@@ -140,12 +140,11 @@ class Proxy:
 async def _read_head(client: ByteStream) -> tuple[bytes, bytes]:
     """Read the request's head; return it, and what has come after it."""
     data = b""
-    while b"\r\n\r\n" not in data:
-        if len(data) > HEAD_LIMIT:
-            raise _Refused(400, "The request's head is too long")
+    while (end := data.find(b"\r\n\r\n")) < 0 and len(data) <= HEAD_LIMIT:
         data += await client.receive(CHUNK)
-    head, _, rest = data.partition(b"\r\n\r\n")
-    return head + b"\r\n\r\n", rest
+    if end < 0 or end > HEAD_LIMIT:
+        raise _Refused(400, "The request's head is too long")
+    return data[: end + 4], data[end + 4 :]
 
 
 def _request_line(head: bytes) -> tuple[str, str]:
