@@ -19,6 +19,7 @@ from azureml_loopback.execution import process_group, runconfig, transfer
 from azureml_loopback.execution.environments import Environments
 from azureml_loopback.execution.made_datasets import consumed_dataset
 from azureml_loopback.execution.ports import is_dataset_output, mode
+from azureml_loopback.execution.run_definition import run_definition
 from azureml_loopback.execution.step import StepContext, StepFailed, StepInput, StepOutput
 from azureml_loopback.services.content import state as content
 from azureml_loopback.services.history import state as history
@@ -33,14 +34,18 @@ class _Handover:
 
     Attributes:
         variables: Environment variables.
+        datasets: Input port -> saved dataset.
         data: Datasets for the SDK's context manager to bring.
         output_data: Outputs for it to take.
+        links: Outputs that the script itself names datasets for.
         sent: What the service itself takes: where it is written, and the output.
     """
 
     variables: dict[str, str] = field(default_factory=dict)
+    datasets: dict[str, str] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     output_data: dict[str, Any] = field(default_factory=dict)
+    links: list[str] = field(default_factory=list)
     sent: list[tuple[Path, StepOutput]] = field(default_factory=list)
 
 
@@ -61,12 +66,15 @@ class ScriptRunner:
         config = runconfig.run_configuration(step.node)
         folder = _unpacked(step)
         handover = _hand_over(step, folder)
+        arguments = runconfig.arguments(step)
+        definition = run_definition(step, config, arguments, handover.datasets)
+        history.update_run(step.loopback.store, step.run_id, runDefinition=definition)
         python = self._environments.python_for(config.get("environment") or {}, step.log.note)
         error_file = step.folder / "error.txt"
         task = {
             "script": step.parameters.get("Script"),
             "command": step.parameters.get("Command"),
-            "arguments": runconfig.arguments(step),
+            "arguments": arguments,
             "data": handover.data,
             "outputData": handover.output_data,
             "errorFile": str(error_file),
@@ -88,6 +96,7 @@ class ScriptRunner:
                 output=step.log.output,
                 error=step.log.error,
                 canceled=step.canceled,
+                seconds=runconfig.time_limit(config, step),
             )
         finally:
             for name in ("outputs", "logs"):
@@ -158,11 +167,13 @@ def _hand_over(step: StepContext, folder: Path) -> _Handover:
     pairs = ",".join(f"{name}:{kind.capitalize()}" for name, kind in kinds.items())
     handover.variables["AZUREML_DATASET_ENVIRONMENT_VARS"] = pairs
     handover.variables["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(handover.output_data)
+    handover.variables["AZUREML_LINK_DATASET_OUTPUTS"] = ";".join(handover.links)
     return handover
 
 
 def _give_dataset(step: StepContext, folder: Path, given: StepInput, handover: _Handover) -> None:
     dataset_id = consumed_dataset(step.loopback, given)
+    handover.datasets[given.name] = dataset_id
     if given.mode == "direct":
         handover.variables[given.name] = dataset_id
         return
@@ -192,10 +203,14 @@ def _give_reference(step: StepContext, folder: Path, given: StepInput, handover:
 
 
 def _take_dataset(step: StepContext, folder: Path, output: StepOutput, handover: _Handover) -> None:
+    how = mode(output.setting.get("DataStoreMode"), "mount")
+    if how == "link":
+        handover.links.append(output.name)
+        return
     wanted = output.setting.get("PathOnCompute")
     path = folder / wanted if wanted else step.folder / "results" / output.name
     path.mkdir(parents=True, exist_ok=True)
-    if mode(output.setting.get("DataStoreMode"), "mount") == "mount":
+    if how == "mount":
         step.log.note(f"The mount of '{output.name}' is emulated by an upload from {path}")
     handover.variables.update(_path_variables(output.name, path))
     handover.output_data[output.name] = runconfig.output_section(output, str(path))
