@@ -30,6 +30,7 @@ from azureml_loopback.processes import LoopbackError
 from azureml_loopback.tokens import page_key
 
 FAILED, WRONG_USE = 1, 2
+DEFAULT_AUTOML_COMMAND = "python -m local_automl"
 
 P = ParamSpec("P")
 
@@ -39,14 +40,12 @@ def service_options(command: Callable[P, None]) -> Callable[P, None]:
     for option in (
         click.option(
             "--automl-command",
-            default="python -m local_automl",
-            show_default=True,
-            help="What trains AutoML steps; python is the step's own.",
+            help=f"What trains AutoML steps; python is the step's own. [{DEFAULT_AUTOML_COMMAND}]",
         ),
         click.option(
-            "--isolated",
-            is_flag=True,
-            help="Run each step in the Python environment that it declares.",
+            "--isolated/--not-isolated",
+            default=None,
+            help="Run each step in the environment that it declares, or all in the caller's.",
         ),
     ):
         command = option(command)
@@ -68,7 +67,7 @@ def cli(context: click.Context, home: Path | None) -> None:
 @cli.command()
 @service_options
 @click.pass_obj
-def start(home: Home, automl_command: str, isolated: bool) -> None:
+def start(home: Home, automl_command: str | None, isolated: bool | None) -> None:
     """Start the service, unless it runs."""
     with one_message():
         found = processes.start(home, _as_options(automl_command, isolated))
@@ -132,7 +131,9 @@ def config(folder: Path) -> None:
 @service_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
-def run(home: Home, automl_command: str, isolated: bool, command: Sequence[str]) -> None:
+def run(
+    home: Home, automl_command: str | None, isolated: bool | None, command: Sequence[str]
+) -> None:
     """Run a COMMAND in the service's environment, started if need be.
 
     Where the SDK would find no config.json, one is put into the current folder's .azureml.
@@ -161,14 +162,15 @@ def coverage(seen: Path) -> None:
 @cli.command(hidden=True)
 @service_options
 @click.pass_obj
-def serve(home: Home, automl_command: str, isolated: bool) -> None:
+def serve(home: Home, automl_command: str | None, isolated: bool | None) -> None:
     """Run the service in the foreground."""
     from azureml_loopback.server import Options, serve  # noqa: PLC0415  (imports the SDK's models)
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     home.prepare()
     with one_message():
-        serve(home, Options(tuple(shlex.split(automl_command)), isolated))
+        command = shlex.split(automl_command or DEFAULT_AUTOML_COMMAND)
+        serve(home, Options(tuple(command), bool(isolated)))
 
 
 cli.add_command(controls.fault)
@@ -190,8 +192,12 @@ def one_message() -> Iterator[None]:
         raise click.exceptions.Exit(FAILED) from None
 
 
-def _as_options(automl_command: str, isolated: bool) -> list[str]:
-    return ["--automl-command", automl_command, *(["--isolated"] if isolated else [])]
+def _as_options(automl_command: str | None, isolated: bool | None) -> list[str]:
+    """Return what was asked for, and nothing where nothing was."""
+    command = [] if automl_command is None else ["--automl-command", automl_command]
+    if isolated is None:
+        return command
+    return [*command, "--isolated" if isolated else "--not-isolated"]
 
 
 def _offer_config(folder: Path) -> None:

@@ -52,14 +52,7 @@ def make_app(
 
 def load_services() -> Iterable[Routes]:
     """Import every service's routes, and the page's."""
-    from importlib.util import find_spec
-
     for name in SERVICE_NAMES:
-        if (
-            find_spec(f"azureml_loopback.services.{name}") is None
-            or find_spec(f"azureml_loopback.services.{name}.routes") is None
-        ):
-            continue  # until all is there
         module = importlib.import_module(f"azureml_loopback.services.{name}.routes")
         yield from getattr(module, "services", None) or [module.routes]
 

@@ -30,9 +30,11 @@ def running(home: Home) -> dict[str, int] | None:
 def start(home: Home, options: Sequence[str] = ()) -> dict[str, int]:
     """Start the service unless it runs, and wait until it answers.
 
+    One that runs with other options is started anew: it goes on with what it was at, on its port.
+
     Args:
         home: Its folder.
-        options: Of the command ``serve``.
+        options: Of the command ``serve``; with none, one that runs is good as it is.
 
     Returns:
         Its pid and ports.
@@ -42,11 +44,11 @@ def start(home: Home, options: Sequence[str] = ()) -> dict[str, int]:
         AzuriteError: Azurite cannot be installed.
     """
     found = running(home)
-    if found:
+    if found and (not options or _options_of(found["pid"]) == list(options)):
         return found
+    stop(home)
     home.prepare()
     azurite.program()  # its installation, the first time, is shown to who starts the service
-    _end_orphan(home)
     home.server_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "azureml_loopback", "--home", str(home.folder), "serve"]
     with home.server_log.open("ab") as output:
@@ -105,6 +107,12 @@ def _end_orphan(home: Home) -> None:
             process.wait(STOP_SECONDS)
         except psutil.TimeoutExpired:
             process.kill()
+
+
+def _options_of(pid: int) -> list[str]:
+    """Return the options that a running service was started with."""
+    words = psutil.Process(pid).cmdline()
+    return words[words.index("serve") + 1 :]
 
 
 def _is_ours(pid: int, argument: str) -> bool:

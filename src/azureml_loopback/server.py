@@ -23,17 +23,7 @@ from azureml_loopback import azurite
 from azureml_loopback.app import make_app
 from azureml_loopback.blobs import Blobs
 from azureml_loopback.context import Loopback
-
-try:
-    from azureml_loopback.execution.engine import LocalEngine
-except ImportError:  # until it is there
-
-    class LocalEngine:
-        def __init__(self, options): ...
-        def start(self, loopback): ...
-        def stop(self): ...
-
-
+from azureml_loopback.execution.engine import LocalEngine
 from azureml_loopback.faults import Faults
 from azureml_loopback.home import Home, client_environment, write_private
 from azureml_loopback.identity import Identity
@@ -56,8 +46,8 @@ class Options:
         isolated: Run each step in the Python environment that it declares.
     """
 
-    automl_command: tuple[str, ...] = ("python", "-m", "local_automl")
-    isolated: bool = False
+    automl_command: tuple[str, ...]
+    isolated: bool
 
 
 class _Server(uvicorn.Server):
