@@ -16,14 +16,20 @@ ENDINGS = {"failed": "Failed", "canceled": "Canceled", "completed": "Completed"}
 """Status as the SDK says it -> as the history does."""
 
 
-@routes.post("validation")
+_SEVERITY = 2
+"""Of whatever is found wrong here: the SDK asks for all up to 2."""
+
+
+@routes.post("validation", query=("maximumSeverity", "flight"))
 def validate(call: Call) -> Any:
     """Check settings and data: an empty answer if all is well, else what is wrong."""
+    if call.query.get("flight", "Prod") != "Prod":
+        raise NotImplementedHere(f"Validation flight '{call.query['flight']}'")
     request = wire.check("restclient.CreateParentRun", call.object())
     found = state.findings(call.loopback.store, request)
-    if not found:
+    if not found or int(call.query.get("maximumSeverity", _SEVERITY)) < _SEVERITY:
         return None
-    details = [{"code": "UserError", "message": message} for message in found]
+    details = [{"code": "UserError", "severity": _SEVERITY, "message": text} for text in found]
     error = {"code": "UserError", "message": found[0], "details": details}
     return wire.answer("restclient.ErrorResponse", {"error": error})
 
