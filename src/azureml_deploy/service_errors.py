@@ -49,7 +49,6 @@ _REMEDIES: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"\b429\b|too many requests", re.IGNORECASE),
         "the service asks for less at a time: try again in some minutes",
     ),
-    (_LOST, "see whether this machine has a connection, and try again"),
 )
 
 
@@ -155,9 +154,14 @@ def _sentence(what: str, error: BaseException) -> str:
     why = _message(error)
     if status and str(status) not in why:
         why = f"{why} (HTTP {status})"
-    signs = f"{status} {why} {type(error).__name__}"
-    remedy = next((remedy for sign, remedy in _REMEDIES if sign.search(signs)), "")
+    remedy = _remedy(error, f"{status} {why} {type(error).__name__}")
     return f"{what} failed: {why}" + (f"; {remedy}" if remedy else "")
+
+
+def _remedy(error: BaseException, signs: str) -> str:
+    if status_of(error) is None and is_lost_connection(error):
+        return "see whether this machine has a connection, and try again"
+    return next((remedy for sign, remedy in _REMEDIES if sign.search(signs)), "")
 
 
 def _message(error: BaseException) -> str:
