@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-import numpy as np
 from azureml.core import Experiment, Run, Workspace
 from azureml.core.model import Model
 from sklearn.datasets import load_diabetes
@@ -21,11 +20,11 @@ x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2, random_
 run = experiment.start_logging(snapshot_directory=None)
 run.tag("kind", "ridge")
 run.log("alpha", 0.03)
-for alpha in np.arange(0.1, 0.4, 0.1):
+for alpha in (0.1, 0.2, 0.3):
     with run.child_run(name=f"alpha_{alpha:.1f}") as child:
         model = Ridge(alpha=alpha).fit(x_train, y_train)
         mse = mean_squared_error(y_test, model.predict(x_test))
-        child.log("alpha", float(alpha))
+        child.log("alpha", alpha)
         child.log("mse", mse)
         name = f"ridge_{alpha:.1f}.pkl"
         Path(name).write_bytes(pickle.dumps(model))

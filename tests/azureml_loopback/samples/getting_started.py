@@ -8,7 +8,7 @@ from pathlib import Path
 from azureml.core import Experiment, Workspace
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.core.compute_target import ComputeTargetException
-from azureml.core.runconfig import CondaDependencies, RunConfiguration
+from azureml.core.runconfig import CondaDependencies, DockerConfiguration, RunConfiguration
 from azureml.data.data_reference import DataReference
 from azureml.pipeline.core import Pipeline, PipelineData, StepSequence
 from azureml.pipeline.steps import PythonScriptStep
@@ -66,7 +66,7 @@ except ComputeTargetException:
     aml_compute.wait_for_completion(show_output=True, min_node_count=None, timeout_in_minutes=20)
 
 run_config = RunConfiguration()
-run_config.environment.docker.use_docker = True
+run_config.docker = DockerConfiguration(use_docker=True)
 run_config.environment.python.user_managed_dependencies = False
 run_config.environment.python.conda_dependencies = CondaDependencies.create(
     conda_packages=["scikit-learn"]
