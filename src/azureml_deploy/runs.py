@@ -233,13 +233,14 @@ def read_state(run: Any, steps: Iterable[str]) -> RunState:
     children = run._client.get_descendants(root_run_id=run._root_run_id, recursive=False)
     states = {name: StepState(name) for name in steps}
     for child in sorted(children, key=lambda child: str(child.created_utc)):
-        states[child.name] = _step_state(child)
+        states[child.name] = step_state(child)
     return RunState(
         run.id, run.experiment.name, status, run.get_portal_url(), tuple(states.values())
     )
 
 
-def _step_state(child: Any) -> StepState:
+def step_state(child: Any) -> StepState:
+    """Return the state that a step's record tells of."""
     properties = child.properties or {}
     reused = str(properties.get("azureml.isreused", "")).lower() == "true"
     return StepState(
@@ -247,12 +248,13 @@ def _step_state(child: Any) -> StepState:
         status=child.status,
         run_id=child.run_id,
         reused=reused or "azureml.reusedrunid" in properties,
-        started=_aware(child.start_time_utc),
-        ended=_aware(child.end_time_utc),
+        started=aware(child.start_time_utc),
+        ended=aware(child.end_time_utc),
     )
 
 
-def _aware(moment: datetime | None) -> datetime | None:
+def aware(moment: datetime | None) -> datetime | None:
+    """Return a moment of the service, which is in UTC, as such."""
     return moment.replace(tzinfo=timezone.utc) if moment and not moment.tzinfo else moment
 
 
