@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azureml_loopback.blobs import ARTIFACTS
 from azureml_loopback.execution.step import DataLocation, StepFailed
 from azureml_loopback.services.artifacts import state as artifacts
 from azureml_loopback.services.datastores import state as datastores
@@ -58,11 +57,8 @@ def keep_as_artifacts(loopback: Loopback, run_id: str, folder: Path, prefix: str
     """Make the files below a folder files of a run, and return how many there were."""
     count = 0
     for file, name in files_below(folder):
-        path = f"{prefix}/{name}"
-        container = artifacts.run_container(run_id)
-        artifact = artifacts.create(loopback, artifacts.RUN_ORIGIN, container, path)
         with file.open("rb") as handle:
-            loopback.blobs.upload(ARTIFACTS, artifact["artifactId"], handle)
+            artifacts.write(loopback, run_id, f"{prefix}/{name}", handle)
         count += 1
     return count
 
