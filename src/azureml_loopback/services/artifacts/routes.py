@@ -26,15 +26,11 @@ _WRITE = "racw"
 def create(call: Call) -> dict[str, Any]:
     """Note an artifact, such as one whose bytes are on a datastore already."""
     body = wire.check("restclient.ArtifactDto", call.object())
-    place = body.get("dataPath") or {}
-    made = state.create(
-        call.loopback,
-        str(body.get("origin")),
-        str(body.get("container")),
-        str(body.get("path")),
-        datastore=place.get("dataStoreName"),
-        relative_path=place.get("relativePath"),
-    )
+    names = (str(body.get(part)) for part in ("origin", "container", "path"))
+    place = {key: value for key, value in (body.get("dataPath") or {}).items() if value}
+    if place.keys() - {"dataStoreName", "relativePath"}:
+        raise NotImplementedHere("An artifact whose bytes are in a database is not implemented")
+    made = state.create(call.loopback, *names, **place)
     return _artifact(made)
 
 
@@ -44,12 +40,13 @@ def create_several(call: Call) -> dict[str, Any]:
     """Note artifacts and say where their bytes are to be written; each error stands by itself."""
     body = wire.check("restclient.BatchArtifactCreateCommand", call.object())
     origin, container = _container(call)
+    datastore = call.query.get("datastoreName")
+    place = {"dataStoreName": datastore} if datastore else {}
     made: dict[str, Document] = {}
     errors: dict[str, Any] = {}
     for path in (str(wanted.get("path")) for wanted in body.get("paths") or []):
         try:
-            datastore = call.query.get("datastoreName")
-            made[path] = state.create(call.loopback, origin, container, path, datastore=datastore)
+            made[path] = state.create_new(call.loopback, origin, container, path, **place)
         except ServiceError as error:
             errors[path] = {"error": error.body()["error"]}
     return {

@@ -6,12 +6,14 @@ sends the bytes to the storage account itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
+from urllib.parse import quote
 
 from azureml_loopback.blobs import ARTIFACTS
 from azureml_loopback.context import Loopback
-from azureml_loopback.errors import BadRequest, NotFound, NotImplementedHere
+from azureml_loopback.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 from azureml_loopback.services.datastores import state as datastores
 from azureml_loopback.services.datastores.state import ARTIFACT_DATASTORE
 from azureml_loopback.store import Document
@@ -19,6 +21,7 @@ from azureml_loopback.store import Document
 RUN_ORIGIN = "ExperimentRun"
 """Origin of the files of runs."""
 _KIND = "artifact"
+_NAME = re.compile(r"[\w.-]+")
 
 
 def run_container(run_id: str) -> str:
@@ -26,7 +29,7 @@ def run_container(run_id: str) -> str:
     return f"dcid.{run_id}"
 
 
-def write(loopback: Loopback, run_id: str, path: str, data: bytes) -> Document:
+def write(loopback: Loopback, run_id: str, path: str, data: bytes | IO[bytes]) -> Document:
     """Write a file of a run, over one of the same name.
 
     Raises:
@@ -68,35 +71,22 @@ def url(loopback: Loopback, run_id: str, path: str) -> str:
     return content_url(loopback, get(loopback, RUN_ORIGIN, run_container(run_id), path))
 
 
-def create(
-    loopback: Loopback,
-    origin: str,
-    container: str,
-    path: str,
-    *,
-    datastore: str | None = None,
-    relative_path: str | None = None,
-) -> Document:
-    """Note that there is an artifact, if it is not known yet.
+def create(loopback: Loopback, origin: str, container: str, path: str, **place: str) -> Document:
+    """Return an artifact, noted if it is not known yet.
 
     Args:
         loopback: Where.
         origin: Such as `RUN_ORIGIN`.
         container: Such as `run_container` gives.
         path: Its name in the container.
-        datastore: Which one has its bytes; if not given, the workspace's own for artifacts.
-        relative_path: Its place on the datastore; its identifier, if not given.
+        place: ``dataStoreName`` and ``relativePath`` of its bytes, if not where artifacts go.
 
     Raises:
         BadRequest: The path would leave its container.
         NotFound: There is no such datastore.
     """
     path = checked_path(path)
-    key = f"{origin}/{container}/{path}"
-    place = {
-        "dataStoreName": datastores.get(loopback, datastore or ARTIFACT_DATASTORE)["name"],
-        "relativePath": relative_path or key,
-    }
+    key = f"{_checked_folder(origin, container)}/{path}"
     with loopback.store.transaction():
         known = loopback.store.find(_KIND, key)
         if known is not None:
@@ -108,11 +98,38 @@ def create(
             "path": path,
             "etag": loopback.store.new_id(),
             "createdTime": loopback.clock.text(),
-            "dataPath": place,
+            "dataPath": _data_path(loopback, key, place),
         }
         return loopback.store.insert(
             _KIND, key, document, parent=f"{origin}/{container}", name=path
         )
+
+
+def create_new(
+    loopback: Loopback, origin: str, container: str, path: str, **place: str
+) -> Document:
+    """Note an artifact that is to be written.
+
+    Raises:
+        Conflict: It is there and was written.
+        BadRequest: The path would leave its container.
+        NotFound: There is no such datastore.
+    """
+    known = find(loopback, origin, container, path)
+    # one without bytes is that of a client that lost the answer and asks again
+    if known is not None and loopback.blobs.properties(*_blob(loopback, known)) is not None:
+        raise Conflict(f"Resource Conflict: ArtifactId {known['artifactId']} already exists.")
+    return create(loopback, origin, container, path, **place)
+
+
+def find(loopback: Loopback, origin: str, container: str, path: str) -> Document | None:
+    """Return an artifact, or nothing.
+
+    Raises:
+        BadRequest: The path would leave its container.
+    """
+    key = f"{_checked_folder(origin, container)}/{checked_path(path)}"
+    return loopback.store.find(_KIND, key)
 
 
 def get(loopback: Loopback, origin: str, container: str, path: str) -> Document:
@@ -122,7 +139,7 @@ def get(loopback: Loopback, origin: str, container: str, path: str) -> Document:
         NotFound: There is no such file.
         BadRequest: The path would leave its container.
     """
-    found = loopback.store.find(_KIND, f"{origin}/{container}/{checked_path(path)}")
+    found = find(loopback, origin, container, path)
     if found is None:
         raise NotFound(f"There is no file '{path}' in {origin}/{container}")
     return found
@@ -151,7 +168,7 @@ def content(loopback: Loopback, document: Document) -> bytes:
     return loopback.blobs.download(*_blob(loopback, document))
 
 
-def put_content(loopback: Loopback, document: Document, data: bytes) -> None:
+def put_content(loopback: Loopback, document: Document, data: bytes | IO[bytes]) -> None:
     """Write an artifact's bytes, over those before."""
     loopback.blobs.upload(*_blob(loopback, document), data)
 
@@ -178,6 +195,27 @@ def checked_path(path: str) -> str:
             f"'{path}' is no artifact name: give a relative path with forward slashes, without '..'"
         )
     return "/".join(parts)
+
+
+def _checked_folder(origin: str, container: str) -> str:
+    for name in (origin, container):
+        if not _NAME.fullmatch(name) or name in {".", ".."}:
+            raise BadRequest(f"'{name}' is no origin or container of artifacts")
+    return f"{origin}/{container}"
+
+
+def _data_path(loopback: Loopback, key: str, place: Mapping[str, str]) -> dict[str, str]:
+    """Return where an artifact's bytes are.
+
+    The SDK encodes an address once more before it uses it, so a name that has to be encoded would
+    not be the same for all readers: what is not plain in it is written as ``~`` and two digits.
+    """
+    plain = quote(key.replace("~", "%7E")).replace("%257E", "~7E").replace("%", "~")
+    datastore = datastores.get(loopback, place.get("dataStoreName") or ARTIFACT_DATASTORE)
+    return {
+        "dataStoreName": datastore["name"],
+        "relativePath": place.get("relativePath") or plain,
+    }
 
 
 def _blob(loopback: Loopback, document: Mapping[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
 
-from azureml_loopback.blobs import ARTIFACTS
 from azureml_loopback.context import Loopback
 from azureml_loopback.errors import BadRequest, NotFound
 from azureml_loopback.services.content import tree
@@ -26,7 +25,8 @@ EMPTY_ID = "00000000-0000-0000-0000-000000000000"
 """The snapshot of an empty folder, from which the first one differs."""
 
 _KIND = "snapshot"
-_FOLDER = "Snapshots"
+_CONTAINER = "snapshots"
+_ZIPS = "zips"
 
 
 def get(store: Store, snapshot_id: str) -> Document:
@@ -57,11 +57,11 @@ def upload_places(loopback: Loopback, paths: Iterable[str]) -> list[dict[str, st
     Raises:
         BadRequest: A path would leave the snapshot.
     """
-    upload = loopback.store.new_id()
-    places = [(path, f"{_FOLDER}/{upload}/{_checked(path)}") for path in paths]
+    # a blob is named by number: the SDK would write to another one if its name had to be encoded
+    places = [(_checked(path), loopback.store.new_id()) for path in paths]
     return [
-        # the SDK reads back the size of what it wrote
-        {"fullName": path, "blobUri": loopback.blobs.url(ARTIFACTS, blob, "rcw")}
+        # it reads back the size of what it wrote
+        {"fullName": path, "blobUri": loopback.blobs.url(_CONTAINER, blob, "rcw")}
         for path, blob in places
     ]
 
@@ -129,7 +129,7 @@ def unpack(loopback: Loopback, snapshot_id: str, folder: Path) -> None:
             raise BadRequest(f"Snapshot {snapshot_id}: '{path}' leads out of its folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
-            loopback.blobs.download_to(ARTIFACTS, blob, cast(IO[bytes], _Limited(file, budget)))
+            loopback.blobs.download_to(_CONTAINER, blob, cast(IO[bytes], _Limited(file, budget)))
 
 
 def zip_url(loopback: Loopback, snapshot_id: str) -> str:
@@ -138,8 +138,8 @@ def zip_url(loopback: Loopback, snapshot_id: str) -> str:
     Raises:
         NotFound: There is no such snapshot.
     """
-    blob = f"{_FOLDER}/zips/{get(loopback.store, snapshot_id)['id']}.zip"
-    if loopback.blobs.properties(ARTIFACTS, blob) is None:
+    blob = f"{_ZIPS}/{get(loopback.store, snapshot_id)['id']}.zip"
+    if loopback.blobs.properties(_CONTAINER, blob) is None:
         with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as packed:
             folder = Path(scratch)
             unpack(loopback, snapshot_id, folder)
@@ -147,8 +147,8 @@ def zip_url(loopback: Loopback, snapshot_id: str) -> str:
                 for path in sorted(filter(Path.is_file, folder.rglob("*"))):
                     archive.write(path, path.relative_to(folder))
             packed.seek(0)
-            loopback.blobs.upload(ARTIFACTS, blob, packed)
-    return loopback.blobs.url(ARTIFACTS, blob)
+            loopback.blobs.upload(_CONTAINER, blob, packed)
+    return loopback.blobs.url(_CONTAINER, blob)
 
 
 def addresses(loopback: Loopback, snapshot_id: str, *, signed: bool) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def addresses(loopback: Loopback, snapshot_id: str, *, signed: bool) -> dict[str
         NotFound: There is no such snapshot.
     """
     snapshot = get(loopback.store, snapshot_id)
-    urls = {path: loopback.blobs.url(ARTIFACTS, blob) for path, blob in snapshot["_files"].items()}
+    urls = {path: loopback.blobs.url(_CONTAINER, blob) for path, blob in snapshot["_files"].items()}
     if not signed:
         urls = {path: url.partition("?")[0] for path, url in urls.items()}
     return tree.with_addresses(snapshot["root"], urls)
@@ -180,8 +180,8 @@ def _kept(parent: Document, hashes: Mapping[str, str]) -> dict[str, str]:
 def _blob_of(loopback: Loopback, address: str) -> str:
     """Return the blob behind an address that `upload_places` gave out."""
     url = urlsplit(address)
-    blob = unquote(url.path).removeprefix(f"/{ARTIFACTS}/")
-    if url.hostname != loopback.blobs.host or not blob.startswith(f"{_FOLDER}/"):
+    container, _, blob = unquote(url.path).lstrip("/").partition("/")
+    if url.hostname != loopback.blobs.host or container != _CONTAINER or not blob:
         raise BadRequest(f"{url.hostname}{url.path} is no place that was given out for a snapshot")
     return blob
 
