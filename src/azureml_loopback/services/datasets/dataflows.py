@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from azureml_loopback.errors import NotImplementedHere
 from azureml_loopback.identity import Identity
@@ -15,7 +16,7 @@ def datastore_uri(identity: Identity, datastore: str, path: str) -> str:
     return (
         f"azureml://subscriptions/{identity.subscription_id}"
         f"/resourcegroups/{identity.resource_group}/workspaces/{identity.workspace_name}"
-        f"/datastores/{datastore}/paths/{path.lstrip('/')}"
+        f"/datastores/{datastore}/paths/{quote(path.lstrip('/'))}"
     )
 
 
@@ -41,9 +42,8 @@ def output_dataflow(identity: Identity, output: StepOutput) -> str:
     Raises:
         NotImplementedHere: A transformation that the SDK's own converter does not know.
     """
-    # JSON is YAML, so that whatever is in the address needs no quoting of ours
-    pattern = json.dumps(datastore_uri(identity, output.datastore, output.path))
-    files = f"type: mltable\npaths:\n  - pattern: {pattern}\n"
+    pattern = datastore_uri(identity, output.datastore, output.path)
+    files = f'type: mltable\npaths:\n  - pattern: "{pattern}"\n'
     if not output.transformations:
         return json.dumps({"blocks": [], "meta": {"RsDataflow": files}})
     return _transformed(files, output.transformations)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from azureml_loopback import wire
 from azureml_loopback.errors import ServiceError
@@ -34,7 +35,13 @@ def list_versions(call: Call) -> dict[str, Any]:
     """List an asset's versions, the newest first."""
     found = versions.versions(call.loopback.store, call.parts["name"])
     part = page(found, page_size(call.query, "top"), call.query.get("continuationToken"))
-    return {"value": [_shown(entity) for entity in part.values], "continuationToken": part.token}
+    query = {**call.query, "continuationToken": part.token}
+    link = f"https://{call.host}{call.path}?{urlencode(query)}" if part.token else None
+    return {
+        "value": [_shown(entity) for entity in part.values],
+        "continuationToken": part.token,
+        "nextLink": link,
+    }
 
 
 @routes.post("{name}/versions")
@@ -54,9 +61,10 @@ def modify_version(call: Call) -> dict[str, Any]:
 
 
 @routes.delete(_VERSION)
-def delete_version(call: Call) -> None:
-    """Forget a data version; its data stay."""
+def delete_version(call: Call) -> dict[str, Any]:
+    """Forget a data version; its data stay. The client wants to read that it went well."""
     versions.delete(call.loopback.store, call.parts["name"], call.parts["version"])
+    return {"statusCode": "OK", "isSuccessStatusCode": True}
 
 
 @routes.post("getByAssetId")
@@ -90,23 +98,23 @@ def batch_get_resolved_uris(call: Call) -> dict[str, Any]:
 @routes.post("registerExisting")
 def register_existing(call: Call) -> dict[str, Any]:
     """Give an unregistered asset a name."""
-    sent = wire.check("dataversion.DataCallRequest", call.object())
-    loopback = call.loopback
-    return _shown(versions.register_existing(loopback.store, loopback.identity, sent))
+    sent = wire.check("dataversion.RegisterExistingData", call.object())
+    made = versions.register_existing(call.loopback.store, call.loopback.identity, sent)
+    return _container(call, made)
 
 
 @routes.post("createUnregisteredInput")
 def create_unregistered_input(call: Call) -> dict[str, Any]:
     """Note what a run reads."""
     sent = wire.check("dataversion.CreateUnregisteredInputData", call.object())
-    return _unregistered(call, "input", sent)
+    return _container(call, _unregistered(call, "input", sent))
 
 
 @routes.post("createUnregisteredOutput")
 def create_unregistered_output(call: Call) -> dict[str, Any]:
     """Note what a run writes."""
     sent = wire.check("dataversion.CreateUnregisteredOutputData", call.object())
-    return _unregistered(call, "output", sent)
+    return _container(call, _unregistered(call, "output", sent))
 
 
 @routes.post("batchGetOrCreateUnregisteredInput")
@@ -130,7 +138,7 @@ def _batch(call: Call, side: str, values: Iterable[dict[str, Any]]) -> dict[str,
     for value in values:
         name = value[f"{side}Name"]
         try:
-            made[name] = _unregistered(call, side, value)
+            made[name] = _shown(_unregistered(call, side, value))
         except ServiceError as error:
             request = f"createUnregistered{side.capitalize()}Data"
             errors[name] = {request: value, "application/json": {"error": error.body()["error"]}}
@@ -141,7 +149,15 @@ def _unregistered(call: Call, side: str, sent: dict[str, Any]) -> dict[str, Any]
     name = f"azureml_{sent['runId']}_{side}_data_{sent[f'{side}Name']}"
     version = {"dataType": sent["type"], "dataUri": sent["uri"]}
     loopback = call.loopback
-    return _shown(versions.get_or_create(loopback.store, loopback.identity, name, version))
+    return versions.get_or_create(loopback.store, loopback.identity, name, version)
+
+
+def _container(call: Call, entity: dict[str, Any]) -> dict[str, Any]:
+    """Return the asset that a version is of."""
+    name = entity["dataVersion"]["dataContainerName"]
+    found = versions.container(call.loopback.store, call.loopback.identity, name)
+    shown: dict[str, Any] = wire.answer("dataversion.DataContainerEntity", found)
+    return shown
 
 
 def _shown(entity: dict[str, Any]) -> dict[str, Any]:

@@ -146,21 +146,49 @@ def by_reference(store: Store, identity: Identity, reference: str) -> Document:
 def register_existing(store: Store, identity: Identity, request: Mapping[str, Any]) -> Document:
     """Give an unregistered asset a name and a version of its own.
 
+    Args:
+        store: The documents.
+        identity: Of the workspace.
+        request: ``RegisterExistingData``.
+
     Raises:
-        BadRequest: The request has no asset id or no name.
+        BadRequest: There is no asset id or no name.
         NotFound: There is no such asset.
         Conflict: There is that version already.
     """
-    name = request.get("dataContainerName")
-    if not name or not request.get("assetId"):
-        raise BadRequest("registerExisting needs assetId and dataContainerName")
-    source = by_reference(store, identity, request["assetId"])["dataVersion"]
+    name, asset_id = request.get("name"), request.get("existingUnregisteredAssetId")
+    if not name or not asset_id:
+        raise BadRequest("registerExisting needs existingUnregisteredAssetId and name")
+    source = by_reference(store, identity, asset_id)["dataVersion"]
     version = {
-        "dataType": request.get("dataType") or source["dataType"],
-        "dataUri": request.get("dataUri") or source["dataUri"],
-        "versionId": request.get("versionId"),
+        "dataType": source["dataType"],
+        "dataUri": source["dataUri"],
+        "versionId": request.get("version"),
     }
     return create(store, identity, name, version, registered=True)
+
+
+def container(store: Store, identity: Identity, name: str) -> Document:
+    """Return an asset with its latest version (``DataContainerEntity``).
+
+    Raises:
+        NotFound: There is no such asset.
+    """
+    known = versions(store, name)
+    if not known:
+        raise NotFound(f"There is no data asset '{name}'")
+    latest = known[0]["dataVersion"]
+    return {
+        "dataContainer": {
+            "assetId": _asset_id(identity, name, latest["versionId"]).partition("/versions/")[0],
+            "name": name,
+            "dataType": latest["dataType"],
+            "isRegistered": latest["isRegistered"],
+        },
+        "entityMetadata": known[0]["entityMetadata"],
+        "latestVersion": known[0],
+        "nextVersionId": str(len(known) + 1),
+    }
 
 
 def resolved_uri(store: Store, identity: Identity, uri: str) -> Document:

@@ -84,10 +84,9 @@ def _sent(call: Call) -> dict[str, Any]:
         BadRequest: It cannot be used.
     """
     sent: dict[str, Any] = wire.check("restclient.DataStore", call.object())
-    if sent.get("dataStoreType") != "AzureBlob":
-        raise NotImplementedHere(
-            f"Datastores of type {sent.get('dataStoreType')}: only AzureBlob is"
-        )
+    kind = sent.get("dataStoreType")
+    if kind != "AzureBlob":
+        raise NotImplementedHere(f"Datastores of type {kind} are not implemented; AzureBlob is")
     section = sent.get("azureStorageSection")
     if not isinstance(section, dict):
         raise BadRequest("A blob datastore needs azureStorageSection")

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from azure.core.credentials import AzureNamedKeyCredential
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
 from azure.storage.blob import ContainerClient
 
 from azureml_loopback.blobs import Blobs
@@ -33,18 +37,28 @@ def check_storage(blobs: Blobs, section: Mapping[str, Any], *, create: bool) -> 
         )
     try:
         with _container(blobs, str(container), section) as client:
-            found = client.exists()
-            if not found and create:
+            if _is_there(client):
+                return
+            if create:
                 client.create_container()
+                return
     except (ClientAuthenticationError, HttpResponseError, ValueError):
         raise BadRequest(
             f"The credentials given for the storage account '{account}' are not valid"
         ) from None
-    if not found and not create:
-        raise BadRequest(
-            f"There is no container '{container}' in the storage account '{account}'; "
-            "create_if_not_exists=True makes it"
-        )
+    raise BadRequest(
+        f"There is no container '{container}' in the storage account '{account}'; "
+        "create_if_not_exists=True makes it"
+    )
+
+
+def _is_there(container: ContainerClient) -> bool:
+    """Look for one blob, which a signature allows that does not allow to see the container."""
+    try:
+        next(container.list_blobs(results_per_page=1), None)
+    except ResourceNotFoundError:
+        return False
+    return True
 
 
 def _container(blobs: Blobs, name: str, section: Mapping[str, Any]) -> ContainerClient:
