@@ -113,6 +113,26 @@ def registered_name(step: Mapping[str, Any], runtime_params: Mapping[str, Any]) 
 
 def run_nodes(step: Mapping[str, Any], runtime_params: dict[str, Any], hooks: StepHooks) -> None:
     """Run the step's nodes in a Kedro session of the project's own session class and hooks."""
+    selection: dict[str, Any] = {
+        "pipeline_names": step["pipelines"],
+        "node_names": [node["full_name"] for node in step["nodes"]],
+    }
+    with open_session(step, runtime_params, hooks) as session:
+        if not isinstance(session, KedroSession):
+            selection["runtime_params"] = runtime_params
+        try:
+            session.run(**selection)
+        except Exception as error:
+            if hooks.failed_node is None:
+                raise
+            cause = f"{type(error).__name__}: {error}"
+            raise StepError(f"node '{hooks.failed_node}' failed: {cause}") from error
+
+
+def open_session(
+    step: Mapping[str, Any], runtime_params: Mapping[str, Any], hooks: StepHooks
+) -> Any:
+    """Make a Kedro session of the project's own session class, whose pipeline is the step's."""
     bootstrap_project(HERE)
     if step["pipelines"] is None:
         module = types.ModuleType(REGISTRY_MODULE)
@@ -124,23 +144,11 @@ def run_nodes(step: Mapping[str, Any], runtime_params: dict[str, Any], hooks: St
         "env": step["env"],
         "conf_source": str(HERE / "conf"),
     }
-    selection: dict[str, Any] = {
-        "pipeline_names": step["pipelines"],
-        "node_names": [node["full_name"] for node in step["nodes"]],
-    }
     if issubclass(settings.SESSION_CLASS, KedroSession):
         options |= {"runtime_params": runtime_params, "save_on_close": False}
-    else:
-        selection["runtime_params"] = runtime_params
-    with settings.SESSION_CLASS.create(**options) as session:
-        session._hook_manager.register(hooks)
-        try:
-            session.run(**selection)
-        except Exception as error:
-            if hooks.failed_node is None:
-                raise
-            cause = f"{type(error).__name__}: {error}"
-            raise StepError(f"node '{hooks.failed_node}' failed: {cause}") from error
+    session = settings.SESSION_CLASS.create(**options)
+    session._hook_manager.register(hooks)
+    return session
 
 
 def rebuild(step: Mapping[str, Any]) -> Any:
