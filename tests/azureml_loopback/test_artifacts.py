@@ -162,24 +162,12 @@ class TestLogs:
             assert artifacts("GET", place).text.endswith(line)
         assert artifacts("GET", place).text == "one\ntwo\n"
 
-    def test_are_followed_by_the_sdks_own_watcher(
-        self, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        from azureml._run_impl.file_watcher import FileWatcher
-
-        monkeypatch.chdir(tmp_path)
-        log = tmp_path / "logs" / "out.txt"
-        log.write_text("first\n")
-        client, container = run._client.artifacts, f"dcid.{run.id}"
-        watcher = FileWatcher(["logs"], "ExperimentRun", container, client, run._logger)
-        watcher.start()
-        with log.open("a") as file:
-            file.write("second\n")
-        watcher.finish()
-        watcher.join()
-        name = "logs/out.txt"
-        content = client.download_artifact_contents_to_string("ExperimentRun", container, name)
-        assert content == "first\nsecond\n"
+    def test_are_sent_by_the_sdk_while_a_run_goes_on(self, run: Any, tmp_path: Path) -> None:
+        with run.experiment.start_logging(snapshot_directory=None) as other:
+            with (tmp_path / "logs" / "out.txt").open("a") as file:
+                file.write("first\nsecond\n")
+        other.download_file("logs/out.txt", str(tmp_path / "back.txt"))
+        assert (tmp_path / "back.txt").read_text() == "first\nsecond\n"
 
 
 class TestRefusals:
