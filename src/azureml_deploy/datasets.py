@@ -60,23 +60,14 @@ class ModelRegistryDataset(AbstractDataset[Any, Any]):
         print(f"Registered version {model.version} of model {model.name}")
 
     def load(self) -> dict[str, Any] | None:
-        """Return the champion, or nothing; of two, which a broken registration leaves, the last."""
-        from azureml.core.model import Model  # noqa: PLC0415
-
-        workspace = current_workspace()
-        champions = Model.list(workspace, name=self._model_name, tags=[CHAMPION_TAG])
-        if not champions:
+        """Return the champion, or nothing."""
+        champion = champion_of(current_workspace(), self._model_name)
+        if champion is None:
             return None
-        champion = max(champions, key=lambda model: int(model.version))
         with tempfile.TemporaryDirectory() as target:
             champion.download(target, exist_ok=True)
-            model_file = next(Path(target).rglob(MODEL_FILE))
             return {
-                "model": pickle.loads(model_file.read_bytes()),
-                "artifacts": {
-                    file.stem: json.loads(file.read_text(encoding="utf-8"))
-                    for file in sorted(model_file.parent.glob("*.json"))
-                },
+                **read_version(Path(target)),
                 "tags": {k: v for k, v in champion.tags.items() if k != CHAMPION_TAG},
                 "champion": True,
                 "version": int(champion.version),
@@ -94,6 +85,61 @@ class ModelRegistryDataset(AbstractDataset[Any, Any]):
 
     def _describe(self) -> dict[str, Any]:
         return {"model_name": self._model_name}
+
+
+class ModelFolderDataset(AbstractDataset[Any, Any]):
+    """A version that was downloaded, or that Azure ML put beside an endpoint's entry script."""
+
+    def __init__(self, *, model_path: str, model_name: str | None = None) -> None:
+        """Name the folder.
+
+        Args:
+            model_path: The folder, or one above it.
+            model_name: The model's name, for messages.
+        """
+        self._model_path = Path(model_path)
+        self._model_name = model_name
+
+    def load(self) -> dict[str, Any]:
+        """Return model and artifacts; who made the pickle is trusted with this process."""
+        return read_version(self._model_path)
+
+    def save(self, data: Any) -> None:
+        """Refuse: a version never changes."""
+        raise NotImplementedError(f"{self._model_path} is a registered version")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"model_path": self._model_path.as_posix(), "model_name": self._model_name}
+
+
+def read_version(folder: Path) -> dict[str, Any]:
+    """Read what ``ModelRegistryDataset`` registered.
+
+    Args:
+        folder: The version's folder, or one above it.
+
+    Returns:
+        ``{"model": …, "artifacts": {name: JSON}}``.
+
+    Raises:
+        FileNotFoundError: There is no model, or there are several.
+    """
+    found = sorted(folder.rglob(MODEL_FILE))
+    if len(found) != 1:
+        raise FileNotFoundError(f"{len(found)} files {MODEL_FILE} below {folder}; one is needed")
+    files = sorted(found[0].parent.glob("*.json"))
+    return {
+        "model": pickle.loads(found[0].read_bytes()),
+        "artifacts": {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files},
+    }
+
+
+def champion_of(workspace: Any, model_name: str) -> Any:
+    """Return the champion as a `Model`; of two, which a broken registration leaves, the last."""
+    from azureml.core.model import Model  # noqa: PLC0415
+
+    champions = Model.list(workspace, name=model_name, tags=[CHAMPION_TAG])
+    return max(champions, key=lambda model: int(model.version), default=None)
 
 
 def current_workspace() -> Any:
