@@ -81,14 +81,16 @@ class Blobs:
             blob.create_append_blob()
         blob.append_block(data)
 
-    def download(self, container: str, name: str) -> bytes:
-        """Return a blob's bytes.
+    def download(self, container: str, name: str, start: int = 0, size: int | None = None) -> bytes:
+        """Return a blob's bytes, or ``size`` of them from ``start`` on, which must be one of them.
 
         Raises:
             NotFound: There is no such blob.
         """
+        offset = None if size is None else start
         try:
-            content: bytes = self.container(container).download_blob(name).readall()
+            blob = self.container(container).download_blob(name, offset=offset, length=size)
+            content: bytes = blob.readall()
         except ResourceNotFoundError:
             raise NotFound(f"There is no blob {container}/{name}") from None
         return content

@@ -116,28 +116,17 @@ class Store:
             limit: At most so many; -1 for all.
             offset: Leave out the first so many.
         """
-        where, values = ["kind = ?"], [kind]
-        if parent is not None:
-            where.append("parent = ?")
-            values.append(parent)
-        if name is not None:
-            where.append("name = ?")
-            values.append(name)
+        where, values = _where(kind, parent, name)
         order = "DESC" if newest_first else "ASC"
         query = (
-            f"SELECT body FROM documents WHERE {' AND '.join(where)} "
-            f"ORDER BY sequence {order} LIMIT ? OFFSET ?"
+            f"SELECT body FROM documents WHERE {where} ORDER BY sequence {order} LIMIT ? OFFSET ?"
         )
         return [json.loads(row[0]) for row in self._rows(query, (*values, limit, offset))]
 
-    def count(self, kind: str, *, parent: str | None = None) -> int:
-        """Return how many documents there are."""
-        if parent is None:
-            query, values = "SELECT count(*) FROM documents WHERE kind = ?", (kind,)
-        else:
-            query = "SELECT count(*) FROM documents WHERE kind = ? AND parent = ?"
-            values = (kind, parent)  # type: ignore[assignment]
-        return int(self._rows(query, values)[0][0])
+    def count(self, kind: str, *, parent: str | None = None, name: str | None = None) -> int:
+        """Return how many documents there are, of a parent or of a name."""
+        where, values = _where(kind, parent, name)
+        return int(self._rows(f"SELECT count(*) FROM documents WHERE {where}", values)[0][0])
 
     def insert(
         self, kind: str, key: str, body: Mapping[str, Any], *, parent: str = "", name: str = ""
@@ -192,3 +181,10 @@ class Store:
     def _write(self, query: str, values: tuple[Any, ...]) -> int:
         with self.transaction():
             return self._connection.execute(query, values).rowcount
+
+
+def _where(kind: str, parent: str | None, name: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return a condition, and the values of its parameters."""
+    wanted = {"kind": kind, "parent": parent, "name": name}
+    given = {column: value for column, value in wanted.items() if value is not None}
+    return " AND ".join(f"{column} = ?" for column in given), tuple(given.values())

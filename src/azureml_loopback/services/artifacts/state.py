@@ -159,13 +159,21 @@ def delete(loopback: Loopback, document: Document, *, content_too: bool) -> None
         loopback.blobs.delete(*_blob(loopback, document))
 
 
-def content(loopback: Loopback, document: Document) -> bytes:
-    """Return an artifact's bytes.
+def content(
+    loopback: Loopback, document: Document, start: int = 0, size: int | None = None
+) -> bytes:
+    """Return an artifact's bytes, or ``size`` of them from ``start`` on.
 
     Raises:
         NotFound: Nothing was written yet.
     """
-    return loopback.blobs.download(*_blob(loopback, document))
+    return loopback.blobs.download(*_blob(loopback, document), start, size)
+
+
+def size(loopback: Loopback, document: Document) -> int:
+    """Return how many bytes an artifact has by now."""
+    found = loopback.blobs.properties(*_blob(loopback, document))
+    return int(found.size) if found else 0
 
 
 def put_content(loopback: Loopback, document: Document, data: bytes | IO[bytes]) -> None:

@@ -236,6 +236,16 @@ def runs(store: Store, experiment_id: str | None = None) -> list[Document]:
     return store.list(_RUN, parent=experiment_id)
 
 
+def roots(store: Store, experiment_id: str | None = None, *, limit: int = -1) -> list[Document]:
+    """Return the newest runs that have no parent, of an experiment or of all, newest first."""
+    return store.list(_RUN, parent=experiment_id, name="", newest_first=True, limit=limit)
+
+
+def count_roots(store: Store, experiment_id: str) -> int:
+    """Return how many runs of an experiment have no parent."""
+    return store.count(_RUN, parent=experiment_id, name="")
+
+
 def children(store: Store, run_id: str, *, newest_first: bool = False) -> list[Document]:
     """Return the runs whose parent this is, in the order in which they were made."""
     return store.list(_RUN, name=run_id, newest_first=newest_first)

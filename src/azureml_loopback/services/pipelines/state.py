@@ -64,8 +64,8 @@ def create_run(
         "HasErrors": False,
         "HasWarnings": False,
         "UploadState": "Completed",
-        "ParameterAssignments": _parameter_values(interface, creation_info),
-        "DataSetDefinitionValueAssignments": _dataset_values(interface, creation_info),
+        "ParameterAssignments": parameter_values(interface, creation_info),
+        "DataSetDefinitionValueAssignments": dataset_values(interface, creation_info),
         "RunHistoryExperimentName": experiment_name,
         "PipelineId": pipeline_id,
         "RunSource": creation_info.get("RunSource"),
@@ -124,6 +124,11 @@ def get_run(store: Store, run_id: str) -> Document:
         NotFound: There is none.
     """
     return store.get(RUN, run_id)
+
+
+def find_run(store: Store, run_id: str) -> Document | None:
+    """Return a PipelineRunEntity, or nothing."""
+    return store.find(RUN, run_id)
 
 
 def runs_of_pipeline(store: Store, pipeline_id: str) -> list[Document]:
@@ -268,7 +273,7 @@ def _refuse_unknown_parameters(interface: Document, info: Mapping[str, Any]) -> 
         )
 
 
-def _parameter_values(interface: Document, info: Mapping[str, Any]) -> dict[str, str]:
+def parameter_values(interface: Document, info: Mapping[str, Any]) -> dict[str, str]:
     """Return the value of every plain and data path parameter: the assigned, else the default."""
     plain = {p["Name"]: p.get("DefaultValue") for p in interface.get("Parameters") or []}
     paths = {
@@ -278,7 +283,7 @@ def _parameter_values(interface: Document, info: Mapping[str, Any]) -> dict[str,
     return {**plain, **paths, **(info.get("ParameterAssignments") or {}), **assigned}
 
 
-def _dataset_values(interface: Document, info: Mapping[str, Any]) -> dict[str, Any]:
+def dataset_values(interface: Document, info: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of every dataset parameter: the assigned, else the default."""
     parameters = interface.get("DataPathParameterList") or []
     defaults = {p["Name"]: p["DefaultValue"] for p in parameters}
