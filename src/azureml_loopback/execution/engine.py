@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from azureml_loopback.execution.automl_command import AutoMLCommand
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Event = Callable[[Scheduler], None]
+Event = tuple[str, Callable[[Scheduler], None]]
+"""The pipeline run that it is about, and what is to be done."""
 
 
 class LocalEngine:
@@ -53,7 +55,7 @@ class LocalEngine:
         def begin(plan: StepPlan, canceled: threading.Event) -> None:
             def body() -> None:
                 outcome = work(loopback, runners, plan, canceled)
-                self._events.put(lambda scheduler: scheduler.ended(outcome))
+                self._events.put((plan.pipeline_run_id, lambda deciding: deciding.ended(outcome)))
 
             threading.Thread(target=body, name=f"step-{plan.run_id}", daemon=True).start()
 
@@ -76,21 +78,24 @@ class LocalEngine:
         if self._automl.is_one(run_id):
             self._automl.submit(run_id)
             return
-        self._events.put(lambda scheduler: scheduler.submitted(run_id))
+        self._events.put((run_id, lambda scheduler: scheduler.submitted(run_id)))
 
     def cancel(self, run_id: str) -> None:
         """Stop a run or one of its steps; one that has ended stays as it is."""
         if self._automl.is_one(run_id):
             self._automl.cancel(run_id)
             return
-        self._events.put(lambda scheduler: scheduler.cancel(run_id))
+        self._events.put((run_id, lambda scheduler: scheduler.cancel(run_id)))
 
     def _decide(self, scheduler: Scheduler) -> None:
         while (event := self._events.get()) is not None:
+            run_id, decide = event
             try:
-                event(scheduler)
-            except Exception:  # one run's trouble must not stop the others
-                log.exception("the engine failed")
+                decide(scheduler)
+            except Exception as error:  # one run's trouble must not stop the others
+                log.exception("the engine fails at run %s", run_id)
+                with suppress(Exception):
+                    scheduler.give_up(run_id, error)
 
 
 def _environments(loopback: Loopback, options: Options) -> Environments:

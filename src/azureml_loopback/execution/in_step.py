@@ -7,6 +7,7 @@ downloaded or written. There is no FUSE here: a mount is a download before or an
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from contextlib import ExitStack
+from fnmatch import fnmatch
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,6 +35,7 @@ def main() -> int:
         with ExitStack() as stack:
             if task["data"] or task["outputData"]:
                 stack.enter_context(_datasets(task))
+            stack.callback(_flush)
             arguments = [substituted(argument, os.environ) for argument in task["arguments"]]
             return _run(task, arguments)
     except SystemExit as end:
@@ -66,14 +69,49 @@ def _run(task: dict[str, Any], arguments: list[str]) -> int:
     return 0
 
 
-def _datasets(task: dict[str, Any]) -> Any:
-    from azureml.data.context_managers import DatasetContextManager  # noqa: PLC0415  (4 s)
+def _flush() -> None:
+    """Send what the script logged; without it what was logged last is lost with the process."""
+    runs = sys.modules.get("azureml._run_impl.run_base")
+    if runs:
+        runs._RunBase._kill(timeout=300)
+    rslex = sys.modules.get("azureml.dataprep.rslex")
+    if rslex:  # its farewell is telemetry, which it would try to send for 3 s
+        atexit.unregister(rslex.release_environment)
 
-    # the SDK's upload works only with the switch that names its older way; see _upload_to_datastore
-    os.environ["DATASET_RSLEX_UPLOAD"] = "false"
-    manager = DatasetContextManager({**task["data"], **task["outputData"]})
+
+def _datasets(task: dict[str, Any]) -> Any:
+    from azureml.data import context_managers  # noqa: PLC0415  (4 s)
+
+    # the SDK's own does nothing unless told to be the older one, and that one calls rslex wrongly
+    context_managers._upload_to_datastore = _upload
+    manager = context_managers.DatasetContextManager({**task["data"], **task["outputData"]})
     manager._mount_readonly = _download_instead
     return manager
+
+
+def _upload(
+    source: str, destination: str, patterns: list[str] | None, overwrite: bool, is_folder: bool
+) -> None:
+    """Write the files below a folder to an address, as `context_managers` has it done."""
+    from azureml.dataprep import rslex  # noqa: PLC0415
+    from azureml.dataprep.api._rslex_executor import ensure_rslex_environment  # noqa: PLC0415
+
+    ensure_rslex_environment()
+    exists = rslex.PyIfDestinationExists
+    copier = rslex.Copier(
+        rslex.PyLocationInfo.from_uri(destination),
+        source,
+        exists.MERGE_WITH_OVERWRITE if overwrite else exists.FAIL_ON_FILE_CONFLICT,
+    )
+    files = [path for path in sorted(Path(source).rglob("*")) if path.is_file()]
+    wanted = [
+        rslex.StreamInfo("Local", str(path), {})
+        for path in files
+        if not patterns or any(fnmatch(str(path), pattern) for pattern in patterns)
+    ]
+    print(f"Uploading {len(wanted)} of {len(files)} files from {source} to {destination}")
+    if wanted:
+        copier.copy_stream_infos(wanted, "", False, True)
 
 
 def _download_instead(name: str, dataset: Any, target: str) -> bool:
@@ -88,9 +126,11 @@ def _download_instead(name: str, dataset: Any, target: str) -> bool:
 def _own_frames(frame: TracebackType | None) -> TracebackType | None:
     """Return the traceback from the script on: what is before is this file and runpy."""
     start = frame
-    while start and start.tb_frame.f_globals.get("__name__") in {__name__, "runpy"}:
-        start = start.tb_next
-    while start and start.tb_frame.f_code.co_filename.startswith("<frozen runpy>"):
+    while start and start.tb_frame.f_code.co_filename in {
+        __file__,
+        "<frozen runpy>",
+        runpy.__file__,
+    }:
         start = start.tb_next
     return start or frame
 

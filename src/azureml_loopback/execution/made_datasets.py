@@ -19,12 +19,16 @@ def made_datasets(step: StepContext) -> dict[str, str]:
     """Return the saved dataset of each output of a step that is one, made where it is not yet.
 
     Raises:
-        StepFailed: The name that it is to be registered by is taken, or is none.
+        StepFailed: The step's process made none of an OutputFileDatasetConfig.
+        Conflict: The name that it is to be registered by is taken.
+        BadRequest: No dataset can have that name.
     """
     reported = _reported(step)
     made = {}
     for name, output in step.outputs.items():
         if is_dataset_output(output.setting):
+            if name not in reported:
+                raise StepFailed(f"No dataset was made of output '{name}'; the log may say why")
             made[name] = reported[name]
         elif is_promoted(output.setting):
             made[name] = _promoted(step.loopback, output.location, output.setting)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from azureml_loopback.execution import ports, reuse
 from azureml_loopback.execution.graph import Graph, parameters
 from azureml_loopback.execution.step import StepInput, StepOutput
+from azureml_loopback.services.arm import computes
 from azureml_loopback.services.datastores import state as datastores
 from azureml_loopback.services.pipelines import entities
 from azureml_loopback.services.pipelines import state as pipelines
@@ -53,9 +54,9 @@ class StepPlan:
         return str(self.module["Name"])
 
     @property
-    def target(self) -> str | None:
-        """Return the compute that it is for."""
-        return self.parameters.get("Target")
+    def target(self) -> str:
+        """Return the compute that it is for; letter case does not matter."""
+        return str(self.parameters["Target"]).lower()
 
 
 def plan_step(
@@ -72,11 +73,12 @@ def plan_step(
 
     Raises:
         StepFailed: An input is gone, or a parameter has no value.
-        NotFound: The module is gone.
+        NotFound: The module or the compute is gone.
     """
     store, node = loopback.store, graph.steps[node_id]
     module = entities.module(store, node["ModuleId"])
     values = parameters(node, module, run["ParameterAssignments"])
+    computes.compute(store, values.get("Target") or "")
     inputs = ports.inputs(store, run, graph, node)
     datastore = datastores.default(loopback)["name"]
     contents = {name: _content(loopback, run, graph, node_id, name) for name in inputs}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -119,11 +120,17 @@ def _input(
         name=port["Name"],
         location=source.get("location"),
         dataset_id=source.get("dataset_id"),
-        transformations=setting.get("AdditionalTransformations"),
+        transformations=_transformations(setting),
         mode=mode(setting.get("DataStoreMode") or port.get("DataStoreMode"), "mount"),
         path_on_compute=setting.get("PathOnCompute") or port.get("PathOnCompute"),
         is_dataset=source.get("dataset_id") is not None,
     )
+
+
+def _transformations(setting: Mapping[str, Any]) -> str | None:
+    """Return the dataflow to be added to a dataset; nothing if it has no blocks."""
+    text: str | None = setting.get("AdditionalTransformations")
+    return text if text and json.loads(text).get("blocks") else None
 
 
 def _source(store: Store, run: Document, graph: Graph, edge: Edge) -> dict[str, Any]:

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from azureml_loopback.execution.step import StepCanceled
+from azureml_loopback.execution.step import StepCanceled, StepFailed
 
 SUPERVISOR = Path(__file__).with_name("supervise.py")
 GRACE_SECONDS = 3.0
@@ -34,6 +35,7 @@ def run(
     output: Sink,
     error: Sink,
     canceled: threading.Event,
+    seconds: float | None = None,
 ) -> int:
     """Run a command to its end and return its exit status.
 
@@ -44,9 +46,11 @@ def run(
         output: Gets its standard output.
         error: Gets its standard error.
         canceled: Ends the whole group when set.
+        seconds: What it may take; nothing for any time.
 
     Raises:
         StepCanceled: It was ended so.
+        StepFailed: It took longer.
     """
     process = subprocess.Popen(
         [sys.executable, "-IS", str(SUPERVISOR), *command],
@@ -59,7 +63,7 @@ def run(
     )
     pumps = [_pump(process.stdout, output), _pump(process.stderr, error)]
     try:
-        _wait(process, canceled)
+        in_time = _wait(process, canceled, seconds)
     finally:
         _kill(process, signal.SIGKILL)  # what the command left running in its group
         for pump in pumps:
@@ -68,17 +72,26 @@ def run(
             process.stdin.close()
     if canceled.is_set():
         raise StepCanceled
+    if not in_time:
+        raise StepFailed(f"The step was ended: it may take {seconds:g} seconds, and took longer")
     return process.returncode
 
 
-def _wait(process: subprocess.Popen[bytes], canceled: threading.Event) -> None:
+def _wait(
+    process: subprocess.Popen[bytes], canceled: threading.Event, seconds: float | None
+) -> bool:
+    """Wait for the end, or bring it about; say whether the time was enough."""
+    deadline = time.monotonic() + seconds if seconds else float("inf")
     while process.poll() is None:
-        if canceled.wait(_POLL_SECONDS):
+        late = time.monotonic() > deadline
+        if canceled.wait(_POLL_SECONDS) or late:
             _kill(process, signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                _kill(process, signal.SIGKILL)
+            _kill(process, signal.SIGKILL)
+            process.wait()
+            return not late
+    return True
 
 
 def _kill(process: subprocess.Popen[bytes], with_signal: signal.Signals) -> None:

@@ -7,9 +7,11 @@ A pipeline run is a run of type ``azureml.PipelineRun``; each of its steps is a 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from azureml_loopback.execution.step import StepInput
+from azureml_loopback.services.datasets import state as datasets_state
 from azureml_loopback.services.history import state as history
 from azureml_loopback.store import Document, Store
 
@@ -47,16 +49,15 @@ def begin_pipeline_run(store: Store, run: Mapping[str, Any]) -> Document:
     )
 
 
-def begin_step(  # noqa: PLR0913  (who and what a step is, all by name)
+def begin_step(
     store: Store,
     run_id: str,
     *,
     pipeline_run_id: str,
     node_id: str,
     module: Mapping[str, Any],
-    target: str | None,
-    script: str | None,
-    definition: Any = None,
+    definition: Mapping[str, Any],
+    datasets: Iterable[Mapping[str, Any]] = (),
     reused: Mapping[str, Any] | None = None,
 ) -> Document:
     """Add a step to the history, or return it if it is there since before a restart.
@@ -67,9 +68,8 @@ def begin_step(  # noqa: PLR0913  (who and what a step is, all by name)
         pipeline_run_id: The run that it is a step of.
         node_id: Its node in the graph.
         module: The ModuleEntity.
-        target: The compute that it is for.
-        script: What it runs.
-        definition: The run configuration.
+        definition: The run configuration, with ``target`` and ``script``.
+        datasets: What it reads, as DatasetLineage.
         reused: TaskStatus of the node whose outputs it has; nothing if it runs itself.
     """
     known = history.find_run(store, run_id)
@@ -96,12 +96,31 @@ def begin_step(  # noqa: PLR0913  (who and what a step is, all by name)
         name=module["Name"],
         run_type=STEP_RUN,
         status="Queued",
-        target=target,
-        script_name=script,
+        target=definition["target"],
+        script_name=definition["script"],
         definition=definition,
         properties=properties,
         tags={"azureml.nodeid": node_id, "azureml.pipeline": pipeline_run_id},
+        _inputDatasets=list(datasets),
     )
+
+
+def lineage(store: Store, given: StepInput) -> Document:
+    """Return a dataset that a step reads, as DatasetLineage."""
+    registered = datasets_state.with_saved_id(store, str(given.dataset_id))
+    identifier = {"savedId": given.dataset_id}
+    if registered:
+        identifier["registeredId"] = registered[0]["datasetId"]
+        identifier["registeredVersion"] = registered[0]["latest"]["versionId"]
+    return {
+        "identifier": identifier,
+        "consumptionType": "RunInput",
+        "inputDetails": {
+            "inputName": given.name,
+            "mechanism": given.mode.capitalize(),
+            "pathOnCompute": given.path_on_compute,
+        },
+    }
 
 
 def _reuse_properties(reused: Mapping[str, Any] | None) -> dict[str, str]:

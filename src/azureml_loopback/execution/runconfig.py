@@ -57,6 +57,27 @@ def environment_variables(config: Mapping[str, Any], step: StepContext) -> dict[
     return {name: str(value) for name, value in merged.items() if value is not None}
 
 
+def time_limit(config: Mapping[str, Any], step: StepContext) -> float | None:
+    """Return the seconds that the step may take; nothing for any time."""
+    given = step.parameters.get("MaxRunDurationSeconds") or config.get("maxRunDurationSeconds")
+    return float(given) if given else None
+
+
+def definition(
+    node: Mapping[str, Any], module: Mapping[str, Any], parameters: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """Return what the history shows as a step's run definition."""
+    config = json.loads(node.get("Runconfig") or "{}")
+    listed = (module.get("StructuredInterface") or {}).get("Arguments") or []
+    return {
+        **config,
+        "script": parameters.get("Script"),
+        "command": parameters.get("Command") or "",
+        "target": parameters.get("Target"),
+        "arguments": [str(argument.get("Value")) for argument in listed],
+    }
+
+
 def input_section(given: StepInput, dataset_id: str) -> dict[str, Any]:
     """Return what the SDK's context manager reads of a dataset that is mounted or downloaded."""
     return {

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from azureml_loopback.errors import ServiceError
-from azureml_loopback.execution import run_records
-from azureml_loopback.execution.graph import Graph, read_graph
+from azureml_loopback.errors import NotFound, ServiceError
+from azureml_loopback.execution import run_records, runconfig
+from azureml_loopback.execution.graph import Graph, parameters, read_graph
 from azureml_loopback.execution.logs import StepLog
-from azureml_loopback.execution.nodes import max_nodes
 from azureml_loopback.execution.plan import StepPlan, plan_step
-from azureml_loopback.execution.step import StepFailed
+from azureml_loopback.execution.step import StepFailed, StepInput
 from azureml_loopback.execution.work import Outcome
+from azureml_loopback.services.arm import computes
 from azureml_loopback.services.history import state as history
 from azureml_loopback.services.pipelines import entities
 from azureml_loopback.services.pipelines import state as pipelines
@@ -98,7 +98,9 @@ class Scheduler:
         """Record how a step ended, and start what that makes ready."""
         plan = outcome.plan
         self._running.pop(plan.run_id, None)
-        active = self._active[plan.pipeline_run_id]
+        active = self._active.get(plan.pipeline_run_id)
+        if active is None:  # given up
+            return
         if outcome.failure:
             self._failed(active, plan.node_id, plan.run_id, plan.name, outcome.failure)
         elif outcome.canceled:
@@ -129,6 +131,20 @@ class Scheduler:
                 self._canceled(self._active[plan.pipeline_run_id], plan)
                 self._advance(self._active[plan.pipeline_run_id])
 
+    def give_up(self, run_id: str, error: Exception) -> None:
+        """End a run that the service itself cannot go on with."""
+        active = self._active.pop(run_id, None)
+        if active is None:
+            return
+        self._waiting = [plan for plan in self._waiting if plan.pipeline_run_id != run_id]
+        for plan in _of(run_id, [plan for plan, _ in self._running.values()]):
+            self._running[plan.run_id][1].set()
+        text = f"The loopback failed: {type(error).__name__}: {error}"
+        reason = {"error": {"code": "ServiceError", "message": text}}
+        with self._store.transaction():
+            pipelines.set_run_status(self._store, run_id, "Failed", text)
+            history.set_status(self._store, run_id, "Failed", error=reason)
+
     def _advance(self, active: _ActiveRun) -> None:
         """Queue what is ready, start what has a node, and end the run if nothing is left."""
         while ready := active.ready():
@@ -147,15 +163,14 @@ class Scheduler:
             plan = plan_step(self._loopback, active.run, active.graph, node_id, run_id)
         except (StepFailed, ServiceError) as error:
             failure = error if isinstance(error, StepFailed) else StepFailed(str(error))
-            module = entities.module(self._store, active.graph.steps[node_id]["ModuleId"])
-            self._record(active, node_id, run_id, module, None)
+            module = self._record(active, node_id, run_id, {})
             self._failed(active, node_id, run_id, module["Name"], failure)
             return
         earlier = self._earlier(plan)
         if earlier:
             self._reuse(active, plan, earlier)
         else:
-            self._record(active, node_id, run_id, plan.module, plan)
+            self._record(active, node_id, run_id, plan.inputs)
             active.codes[node_id] = "Queued"
             self._waiting.append(plan)
 
@@ -169,11 +184,14 @@ class Scheduler:
         active: _ActiveRun,
         node_id: str,
         run_id: str,
-        module: Document,
-        plan: StepPlan | None,
+        inputs: Mapping[str, StepInput],
         reused: Document | None = None,
-    ) -> None:
-        parameters = plan.parameters if plan else {}
+    ) -> Document:
+        """Add a step to the history as queued, and return its module."""
+        node = active.graph.steps[node_id]
+        module = entities.module(self._store, node["ModuleId"])
+        values = parameters(node, module, active.run["ParameterAssignments"])
+        read = [run_records.lineage(self._store, i) for i in inputs.values() if i.dataset_id]
         with self._store.transaction():
             run_records.begin_step(
                 self._store,
@@ -181,8 +199,8 @@ class Scheduler:
                 pipeline_run_id=active.run_id,
                 node_id=node_id,
                 module=module,
-                target=parameters.get("Target"),
-                script=parameters.get("Script"),
+                definition=runconfig.definition(node, module, values),
+                datasets=read,
                 reused=reused,
             )
             pipelines.update_node(
@@ -193,6 +211,7 @@ class Scheduler:
                 RunId=run_id,
                 ScheduleTime=self._store.clock.text(),
             )
+        return module
 
     def _reuse(self, active: _ActiveRun, plan: StepPlan, earlier: Document) -> None:
         info = {
@@ -203,7 +222,7 @@ class Scheduler:
             "NodeEndTime": earlier.get("EndTime"),
         }
         with self._store.transaction():
-            self._record(active, plan.node_id, plan.run_id, plan.module, plan, earlier)
+            self._record(active, plan.node_id, plan.run_id, plan.inputs, earlier)
             history.set_status(self._store, plan.run_id, "Completed")
             pipelines.update_node(self._store, active.run_id, plan.node_id, ReuseInfo=info)
             pipelines.finish_node(self._store, active.run_id, plan.node_id, earlier["_outputs"])
@@ -214,10 +233,17 @@ class Scheduler:
         """Start waiting steps in their order, as far as their computes have nodes."""
         used = Counter(plan.target for plan, _ in self._running.values())
         for plan in list(self._waiting):
-            if used[plan.target] < max_nodes(self._loopback, plan.target):
+            if used[plan.target] < self._nodes(plan.target):
                 used[plan.target] += 1
                 self._waiting.remove(plan)
                 self._run(plan)
+
+    def _nodes(self, compute: str) -> int:
+        """Return how many nodes a compute may have; of one that was removed, none."""
+        try:
+            return computes.max_nodes(self._store, compute)
+        except NotFound:
+            return 0
 
     def _run(self, plan: StepPlan) -> None:
         active, canceled = self._active[plan.pipeline_run_id], threading.Event()
