@@ -19,6 +19,9 @@ from azureml_loopback import coverage, processes
 from azureml_loopback.home import Home, client_environment, workspace_config
 from azureml_loopback.identity import Identity
 
+# pytest runs with --import-mode=importlib, which finds no helper modules beside a test
+sys.path.append(str(Path(__file__).parent))
+
 SDK_QUIET = {"DO_NOT_TRACK": "1", "AZUREML_DISABLE_TELEMETRY": "1", "PYTHONWARNINGS": "ignore"}
 
 
