@@ -71,9 +71,7 @@ class BlobFolder:
             if not blob.name.endswith("/") and not (blob.size == 0 and blob.name in folders)
         )
 
-    def fetch(
-        self, file: RemoteFile, target: Path, patience: Patience, progress: Progress
-    ) -> None:
+    def fetch(self, file: RemoteFile, target: Path, patience: Patience, progress: Progress) -> None:
         """Bring a file to its place, and check it; a broken download is gone on with.
 
         Raises:
@@ -88,9 +86,7 @@ class BlobFolder:
         progress(part.stat().st_size)
         with part.open("ab") as out:
             while out.tell() < file.size:
-                block = patience.ask(
-                    f"Downloading {file.blob}", self._block, file, out.tell()
-                )
+                block = patience.ask(f"Downloading {file.blob}", self._block, file, out.tell())
                 out.write(block)
                 progress(len(block))
         if file.md5 and digest(part, "md5") != file.md5:
@@ -109,7 +105,7 @@ class BlobFolder:
 
     def _file(self, blob: Any, path: str) -> RemoteFile:
         name = blob.name[len(path) :].strip("/") or PurePosixPath(path).name
-        if os.path.isabs(name) or ".." in PurePosixPath(name).parts:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise ServiceError(f"{self}: the name of blob '{blob.name}' leads out of its folder")
         md5 = blob.content_settings.content_md5
         return RemoteFile(name, blob.name, blob.size, blob.etag, bytes(md5).hex() if md5 else None)

@@ -1,27 +1,25 @@
-"""The runs of an experiment: found by id, by its beginning or as the latest, listed, described."""
+"""The runs of an experiment: found by id, by its beginning or as the latest, and listed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from azureml_deploy.errors import UsageError
-from azureml_deploy.runs import RunState, StepState, aware, open_run, read_state, step_state
+from azureml_deploy.errors import ServiceError, UsageError
+from azureml_deploy.run_records import PIPELINE_RUN, STEP_RUN, RunRecords
+from azureml_deploy.runs import StepState, aware, open_run, step_state
 from azureml_deploy.service_errors import Patience, status_of
-from azureml_deploy.step_definition import read_definition
 from local_automl.settings import did_you_mean
 
 LATEST = "latest"
-PIPELINE_RUN = "azureml.PipelineRun"
-STEP_RUN = "azureml.StepRun"
 FULL_ID = 36
-"""Length of a run's id."""
+"""Length of a run's id; what is shorter is the beginning of one."""
 
-SHOWN_IDS = 5
+SHOWN = 5
+"""How many runs or names a message lists."""
 
 
 @dataclass(frozen=True)
@@ -55,56 +53,12 @@ class RunSummary:
         return ((self.ended or now) - self.started).total_seconds() if self.started else None
 
 
-@dataclass(frozen=True)
-class StepDetail:
-    """One step of a run, with all that its run tells.
-
-    Attributes:
-        state: Its name, status and times.
-        snapshot: Id of the folder that was uploaded for it.
-        arguments: Of its script, with names in the place of paths.
-        packages: That its environment declares.
-        settings: Of AutoML, by the SDK's names.
-        inputs: What it read.
-        outputs: Where it wrote.
-        metrics: What it logged.
-        logs: Names of its log files.
-    """
-
-    state: StepState
-    snapshot: str | None = None
-    arguments: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    logs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RunDetail:
-    """A run with all that it and its steps tell.
-
-    Attributes:
-        state: Its status and steps.
-        parameters: Pipeline parameter -> value.
-        git: What is known of the commit that it was submitted from.
-        steps: In the order in which they began.
-    """
-
-    state: RunState
-    parameters: Mapping[str, Any]
-    git: Mapping[str, str]
-    steps: tuple[StepDetail, ...]
-
-
 def find_run(workspace: Any, experiment_name: str, text: str, patience: Patience) -> Any:
     """Return the run that a command's RUN means.
 
     Args:
         workspace: Where it ran.
-        experiment_name: Where `latest` and the beginning of an id are looked for.
+        experiment_name: Where ``latest`` and the beginning of an id are looked for.
         text: A run's id, its beginning if it is unique, or ``latest``.
         patience: With the service.
 
@@ -115,119 +69,116 @@ def find_run(workspace: Any, experiment_name: str, text: str, patience: Patience
         UsageError: There is no such run, or there are several.
         ServiceError: The service failed.
     """
+    records = RunRecords(workspace, patience)
     if len(text) >= FULL_ID:
-        return open_run(workspace, _pipeline_of(workspace, text, patience), patience)
-    ids = [dto.run_id for dto in _pipeline_runs(workspace, experiment_name, patience)]
-    if text == LATEST:
-        found = ids[:1]
-    else:
-        found = [run_id for run_id in ids if run_id.startswith(text)]
-    if len(found) > 1:
-        raise UsageError(f"{text}: several runs begin so: {_listed(found)}; write more of the id")
-    if not found:
-        raise UsageError(_nothing_found(experiment_name, text, ids))
-    return open_run(workspace, found[0], patience)
+        return open_run(workspace, _whole_id(records, text), patience)
+    return open_run(workspace, _matching_id(records, experiment_name, text), patience)
 
 
 def list_runs(
     workspace: Any, experiment_name: str, last: int, patience: Patience
 ) -> Iterator[RunSummary]:
-    """Yield the newest pipeline runs of an experiment, the newest first.
+    """Yield an experiment's pipeline runs, the newest first.
+
+    Args:
+        workspace: Where they ran.
+        experiment_name: Whose.
+        last: How many.
+        patience: With the service.
 
     Raises:
         UsageError: There is no such experiment.
         ServiceError: The service failed.
     """
-    for dto in islice(_pipeline_runs(workspace, experiment_name, patience), last):
-        children = patience.ask(
-            f"Asking for the steps of run {dto.run_id}", _children, workspace, experiment_name, dto
-        )
+    records = RunRecords(workspace, patience)
+    for run in islice(_pipeline_runs(records, experiment_name), last):
+        steps = records.children(experiment_name, run)
+        best = (_best_metric(records, step) for step in steps)
         yield RunSummary(
-            run_id=dto.run_id,
+            run_id=run.run_id,
             experiment_name=experiment_name,
-            status=dto.status,
-            submitted=aware(dto.created_utc),
-            started=aware(dto.start_time_utc),
-            ended=aware(dto.end_time_utc),
-            steps=tuple(step_state(child) for child in children),
-            best=next(
-                filter(None, (_best_metric(workspace, child, patience) for child in children)), None
-            ),
+            status=run.status,
+            submitted=aware(run.created_utc),
+            started=aware(run.start_time_utc),
+            ended=aware(run.end_time_utc),
+            steps=tuple(map(step_state, steps)),
+            best=next(filter(None, best), None),
         )
 
 
-def describe_run(run: Any, patience: Patience) -> RunDetail:
-    """Ask for all that a run and its steps tell.
-
-    Args:
-        run: The SDK's `PipelineRun`.
-        patience: With the service.
-
-    Raises:
-        ServiceError: The service failed.
-    """
-    state = patience.ask(f"Asking for the state of run {run.id}", read_state, run, ())
-    properties = patience.ask(f"Asking for the properties of run {run.id}", run.get_properties)
-    steps = {step.name: step for step in state.steps}
-    described = [
-        patience.ask(f"Asking for step {step.name}", _describe_step, step, steps[step.name])
-        for step in step_runs(run, patience)
-    ]
-    return RunDetail(
-        state=state,
-        parameters=json.loads(properties.get("azureml.parameters") or "{}"),
-        git={name: value for name, value in properties.items() if name.startswith("azureml.git")},
-        steps=tuple(described),
-    )
-
-
-def step_runs(run: Any, patience: Patience) -> list[Any]:
-    """Return the SDK's runs of a pipeline run's steps, in the order in which they were made."""
-    steps = patience.ask(f"Asking for the steps of run {run.id}", lambda: list(run.get_steps()))
-    return sorted(steps, key=lambda step: step._run_dto["created_utc"])
-
-
-def find_step(run: Any, name: str, patience: Patience) -> Any:
-    """Return the run of one step: of a reused one, the run that did the work.
-
-    Raises:
-        UsageError: The run has no such step, or it has not begun.
-        ServiceError: The service failed.
-    """
-    steps = {step.name: step for step in step_runs(run, patience)}
-    if name not in steps:
+def _whole_id(records: RunRecords, run_id: str) -> str:
+    """Check that an id is a pipeline run's."""
+    try:
+        run = records.get(run_id)
+    except ServiceError as error:
+        if status_of(error) != 404:
+            raise
         raise UsageError(
-            f"--step {name}: run {run.id} has no step of that name that has begun"
-            f"{did_you_mean(name, steps)} (it has: {', '.join(steps) or 'none yet'})"
+            f"{run_id}: there is no such run in workspace {records.workspace.name}; list the runs: "
+            "kedro azureml runs"
+        ) from None
+    if run.run_type == STEP_RUN:
+        raise UsageError(
+            f"{run_id} is step {run.name} of run {run.parent_run_id}; write: "
+            f"{run.parent_run_id} --step {run.name}"
         )
-    return original(steps[name], patience)
+    if run.run_type != PIPELINE_RUN:
+        raise UsageError(f"{run_id} is a run of type {run.run_type}, and no pipeline's")
+    return run_id
 
 
-def original(step: Any, patience: Patience) -> Any:
-    """Return the run that did a step's work, which another run may have reused."""
-    from azureml.core import Run  # noqa: PLC0415
-
-    source = step._run_dto["properties"].get("azureml.reusedrunid")
-    if not source:
-        return step
-    return patience.ask(
-        f"Opening run {source}, which {step.name} was reused from",
-        Run.get,
-        step.experiment.workspace,
-        source,
+def _matching_id(records: RunRecords, experiment_name: str, text: str) -> str:
+    """Return the one id that begins with a text, or the newest."""
+    runs = _pipeline_runs(records, experiment_name)
+    if text == LATEST:
+        newest = next(runs, None)
+        if newest is None:
+            raise UsageError(
+                f"latest: experiment '{experiment_name}' has no runs yet; submit one: "
+                "kedro azureml submit"
+            )
+        return str(newest.run_id)
+    ids = [run.run_id for run in runs]
+    found = [run_id for run_id in ids if run_id.startswith(text)]
+    if len(found) == 1:
+        return str(found[0])
+    if found:
+        raise UsageError(f"{text}: several runs begin so ({_some(found)}); write more of the id")
+    raise UsageError(
+        f"{text}: no run of experiment '{experiment_name}' begins so (the newest: "
+        f"{_some(ids) or 'none'}); for another experiment's, write the whole id"
     )
 
 
-def details_of(step: Any) -> dict[str, Any]:
-    """Return a run's details, without opening the datasets that they name."""
-    from azureml._common.async_utils import TaskQueue  # noqa: F401, PLC0415
+def _pipeline_runs(records: RunRecords, experiment_name: str) -> Iterator[Any]:
+    try:
+        yield from records.pipeline_runs(experiment_name)
+    except ServiceError as error:
+        if status_of(error) != 404:
+            raise
+        names = records.experiment_names()
+        raise UsageError(
+            f"There is no experiment '{experiment_name}' in workspace {records.workspace.name} yet"
+            f"{did_you_mean(experiment_name, names)} (there is: {_some(names) or 'none'})"
+        ) from None
 
-    raise NotImplementedError
+
+def _best_metric(records: RunRecords, step: Any) -> BestMetric | None:
+    """Return what an AutoML step reached; a reused one, what its first run did."""
+    if not is_automl(step.properties):
+        return None
+    source = (step.properties or {}).get("azureml.reusedrunid")
+    ran = records.get(source) if source else step
+    score = (ran.tags or {}).get("best_score")
+    name = (ran.properties or {}).get("primary_metric")
+    return BestMetric(name, float(score)) if name and score else None
 
 
-def _pipeline_of(workspace: Any, run_id: str, patience: Patience) -> str:
-    raise NotImplementedError
+def is_automl(properties: Mapping[str, str] | None) -> bool:
+    """Say whether a step's run is AutoML's."""
+    return (properties or {}).get("StepType") == "AutoMLStep"
 
 
-def _listed(ids: Iterable[str]) -> str:
-    return ", ".join(ids)
+def _some(values: list[str]) -> str:
+    more = ", …" if len(values) > SHOWN else ""
+    return ", ".join(values[:SHOWN]) + more

@@ -14,6 +14,7 @@ from azureml_deploy.service_errors import Patience
 
 PIPELINE_RUN = "azureml.PipelineRun"
 STEP_RUN = "azureml.StepRun"
+LOG_FOLDERS = ("user_logs", "system_logs")
 NEWEST_FIRST = ("CreatedUtc", "desc")
 
 
@@ -45,7 +46,9 @@ class RunRecords:
 
         what = f"Listing the runs of experiment '{experiment_name}'"
         client = ExperimentClient(self.workspace.service_context, experiment_name)
-        pages = self.patience.ask(what, client.get_runs, runtype=PIPELINE_RUN, order_by=NEWEST_FIRST)
+        pages = self.patience.ask(
+            what, client.get_runs, runtype=PIPELINE_RUN, order_by=NEWEST_FIRST
+        )
         runs = iter(pages)
         while (record := self.patience.ask(what, next, runs, None)) is not None:
             yield record
@@ -86,6 +89,25 @@ class RunRecords:
         details = self.patience.ask(f"Asking for the details of run {run_id}", client.get_runstatus)
         values: dict[str, Any] = details.as_dict(key_transformer=camel_case_transformer)
         return values
+
+    def log_files(self, experiment_name: str, run_id: str) -> dict[str, str]:
+        """Return the address of each of a run's log files by its name.
+
+        Raises:
+            ServiceError: The service failed.
+        """
+        from azureml._restclient.artifacts_client import ArtifactsClient  # noqa: PLC0415
+
+        files = dict(self.details(experiment_name, run_id).get("logFiles") or {})
+        client = ArtifactsClient(self.workspace.service_context)
+        # compute of today writes logs as files of the run, which the details do not tell
+        for folder in LOG_FOLDERS:
+            prefix = f"ExperimentRun/dcid.{run_id}/{folder}"
+            files |= self.patience.ask(
+                f"Listing the logs of run {run_id}",
+                lambda prefix=prefix: dict(client.get_files_by_artifact_prefix_id(prefix)),
+            )
+        return files
 
     def token(self, experiment_name: str, run_id: str) -> Any:
         """Return a token that speaks for a run, as its step has one.
