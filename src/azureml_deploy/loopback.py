@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from azureml_deploy.config import WorkspaceConfig
@@ -15,7 +16,9 @@ CONFIG_FOLDER = ".azureml/loopback"
 """Where the loopback's config.json goes, below the project."""
 
 
-def use_loopback(project_path: Path, *, isolated: bool = False) -> WorkspaceConfig:
+def use_loopback(
+    project_path: Path, *, isolated: bool = False, tell: Callable[[str], None] = lambda _: None
+) -> WorkspaceConfig:
     """Start the loopback if need be, and set the variables that lead the SDK to it.
 
     They must be set before anything is asked of the SDK, and stay for this process.
@@ -23,6 +26,7 @@ def use_loopback(project_path: Path, *, isolated: bool = False) -> WorkspaceConf
     Args:
         project_path: The project; config.json goes below it.
         isolated: Whether each step runs in the Python environment that it declares.
+        tell: Told where the service runs.
 
     Returns:
         How its workspace is opened.
@@ -30,7 +34,7 @@ def use_loopback(project_path: Path, *, isolated: bool = False) -> WorkspaceConf
     Raises:
         ServiceError: It is not installed, or does not start.
     """
-    _loopback("start", *(["--isolated"] if isolated else []))
+    tell(_loopback("start", *(["--isolated"] if isolated else [])).strip())
     os.environ.update(json.loads(_loopback("env", "--json")))
     folder = project_path / CONFIG_FOLDER
     _loopback("config", str(folder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -26,6 +26,12 @@ def read_last_submitted(project_path: Path) -> DeploymentPlan | None:
 def write_last_submitted(project_path: Path, plan: DeploymentPlan) -> None:
     """Keep a plan that was submitted, for the next forecast."""
     write_text(project_path / LAST_SUBMITTED, plan_to_json(plan))
+
+
+def keep_completed(project_path: Path, plan: DeploymentPlan, completed: Collection[str]) -> None:
+    """Keep of a plan whose run failed the steps that completed: those can be reused."""
+    steps = tuple(step for step in plan.steps if step.name in completed)
+    write_last_submitted(project_path, plan.model_copy(update={"steps": steps}))
 
 
 def reuse_forecast(plan: DeploymentPlan, last: DeploymentPlan | None) -> Mapping[str, str]:
@@ -60,7 +66,7 @@ def _verdict(
     if not step.reuse:
         return "runs: allow_reuse is off"
     if before is None:
-        return "runs: not submitted yet"
+        return "runs: no completed run of it is known"
     for what in ("environment", "arguments", "settings", "inputs", "outputs"):
         if getattr(step, what) != getattr(before, what):
             return f"runs: its {what} changed"

@@ -23,7 +23,8 @@ ENDED = frozenset({"Completed", "Failed", "Canceled"})
 LOGS = ".azureml/logs"
 """Where logs are downloaded to, below the project."""
 
-_MAIN_LOGS = ("user_logs/std_log", "azureml-logs/70_driver_log", "azureml-logs/80_driver_log")
+MAIN_LOGS = ("user_logs/std_log", "azureml-logs/70_driver_log", "azureml-logs/80_driver_log")
+"""Beginnings of the names of the log that a step's own script writes, the likeliest first."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class RunState:
     def failed(self) -> tuple[StepState, ...]:
         """Return the steps that failed."""
         return tuple(step for step in self.steps if step.status == "Failed")
+
+    @property
+    def completed(self) -> frozenset[str]:
+        """Return the names of the steps that completed."""
+        return frozenset(step.name for step in self.steps if step.status == "Completed")
 
     def link_of(self, step: StepState) -> str:
         """Return the portal's page of a step."""
@@ -201,7 +207,7 @@ def cancel_run(workspace: Any, run_id: str, patience: Patience) -> None:
 
 
 def follow(
-    run: Any, steps: Iterable[str], patience: Patience, *, every: float = 3.0
+    run: Any, steps: Iterable[str], patience: Patience, *, every: float = 2.0
 ) -> Iterator[RunState]:
     """Yield a run's state again and again, until it has ended.
 
@@ -289,7 +295,7 @@ def failure_of(
 
 def _main_log(files: list[Path], folder: Path) -> Path | None:
     """Return the log that the step's own script wrote, or else the longest."""
-    for start in _MAIN_LOGS:
+    for start in MAIN_LOGS:
         for file in sorted(files):
             if file.relative_to(folder).as_posix().startswith(start):
                 return file

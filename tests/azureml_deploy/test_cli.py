@@ -233,7 +233,7 @@ def test_mermaid_draws_each_step_and_arrow(plan: Any) -> None:
 def test_reuse_forecast(plan: Any) -> None:
     first = plan.steps[0]
     assert set(reuse_forecast(plan, None).values()) == {
-        "runs: not submitted yet",
+        "runs: no completed run of it is known",
         "runs: allow_reuse is off",
     }
     same = reuse_forecast(plan, plan)

@@ -50,7 +50,11 @@ class Service:
             raise UsageError("--isolated goes with --loopback: a workspace's steps are always so")
         patience = Patience(self.patience_seconds, lambda text: console.print(text, style="yellow"))
         if self.loopback:
-            config = use_loopback(project_path, isolated=self.isolated)
+            config = use_loopback(
+                project_path,
+                isolated=self.isolated,
+                tell=lambda text: console.print(text, soft_wrap=True),
+            )
         with redirect_stdout(io.StringIO()):
             yield open_workspace(config, project_path, patience), patience
 

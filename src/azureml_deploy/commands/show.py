@@ -38,12 +38,12 @@ def show(
         with service.opened(config.workspace, project_path, console) as (workspace, patience):
             run = open_run(workspace, run_id, patience)
             if follows:
-                code = follow_to_end(run, (), project_path, patience, console)
+                state = follow_to_end(run, (), project_path, patience, console)
             else:
                 state = patience.ask(f"Asking for the state of run {run_id}", read_state, run, ())
                 print_state(state, console)
-                code = _say_end(run, state, project_path, patience, console)
-    raise click.exceptions.Exit(code)
+                _say_end(run, state, project_path, patience, console)
+    raise click.exceptions.Exit(exit_code(state))
 
 
 @click.command()
@@ -64,8 +64,8 @@ def cancel(metadata: Any, /, *, run_id: str, env: str | None, service: Service) 
 
 def follow_to_end(
     run: Any, steps: tuple[str, ...], project_path: Path, patience: Patience, console: Console
-) -> int:
-    """Show a run until it ends or Ctrl-C is pressed.
+) -> RunState:
+    """Show a run until it ends; Ctrl-C leaves it alone and ends the command.
 
     Args:
         run: The SDK's `PipelineRun`.
@@ -75,15 +75,21 @@ def follow_to_end(
         console: Where to.
 
     Returns:
-        The command's exit code.
+        How it ended.
     """
     try:
         state = show_until_end(follow(run, steps, patience), console)
     except KeyboardInterrupt:
         console.print("\nDetached.")
         say_how_to_go_on(run.id, console)
-        return INTERRUPTED
-    return _say_end(run, state, project_path, patience, console)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    _say_end(run, state, project_path, patience, console)
+    return state
+
+
+def exit_code(state: RunState) -> int:
+    """Return a command's exit code by how a run ended."""
+    return FAILED if state.status in {"Failed", "Canceled"} else DONE
 
 
 def say_how_to_go_on(run_id: str, console: Console) -> None:
@@ -97,7 +103,6 @@ def say_how_to_go_on(run_id: str, console: Console) -> None:
 
 def _say_end(
     run: Any, state: RunState, project_path: Path, patience: Patience, console: Console
-) -> int:
+) -> None:
     failures = [failure_of(run, step, project_path / LOGS, patience) for step in state.failed]
     print_end(state, failures, console)
-    return FAILED if state.status in {"Failed", "Canceled"} else DONE

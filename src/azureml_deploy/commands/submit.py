@@ -12,10 +12,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from azureml_deploy.commands.errors import DONE, FAILED, one_message
+from azureml_deploy.commands.errors import FAILED, one_message
 from azureml_deploy.commands.selectors import selectors
 from azureml_deploy.commands.service import Service, service_options
-from azureml_deploy.commands.show import follow_to_end, say_how_to_go_on
+from azureml_deploy.commands.show import exit_code, follow_to_end, say_how_to_go_on
 from azureml_deploy.compute_targets import find_compute_targets
 from azureml_deploy.deployment import Deployment, open_deployment
 from azureml_deploy.environments import find_environments
@@ -23,7 +23,12 @@ from azureml_deploy.found import Found
 from azureml_deploy.project import Selection
 from azureml_deploy.render_run import print_found
 from azureml_deploy.render_text import print_steps
-from azureml_deploy.reuse import read_last_submitted, reuse_forecast, write_last_submitted
+from azureml_deploy.reuse import (
+    keep_completed,
+    read_last_submitted,
+    reuse_forecast,
+    write_last_submitted,
+)
 from azureml_deploy.runs import parameter_values, submit_deployment
 from azureml_deploy.service_errors import Patience
 from azureml_deploy.uploads import find_datasets
@@ -74,13 +79,14 @@ def submit(
                 console.print("Dry run: nothing was created, and nothing submitted.")
                 return
             run = _submit(workspace, deployment, found, parameters, patience, console)
-            code = DONE
-            if wait:
-                steps = tuple(step.name for step in deployment.plan.steps)
-                code = follow_to_end(run, steps, project.path, patience, console)
-    if not wait:
-        say_how_to_go_on(run.id, console)
-    raise click.exceptions.Exit(code)
+            if not wait:
+                say_how_to_go_on(run.id, console)
+                return
+            steps = tuple(step.name for step in deployment.plan.steps)
+            state = follow_to_end(run, steps, project.path, patience, console)
+    if state.status != "Completed":
+        keep_completed(project.path, deployment.plan, state.completed)
+    raise click.exceptions.Exit(exit_code(state))
 
 
 def _checked(
