@@ -26,7 +26,8 @@ def publish(loopback: Loopback, info: Mapping[str, Any]) -> Document:
     """
     store = loopback.store
     with store.transaction():
-        graph_id = entities.save_graph(store, info["Graph"], info.get("GraphInterface") or {})
+        interface = info.get("GraphInterface") or {}
+        graph_id = entities.save_graph(store, info["Graph"], interface)
         pipeline_id, now = store.new_id(), store.clock.text()
         pipeline = {
             "Id": pipeline_id,
@@ -35,10 +36,8 @@ def publish(loopback: Loopback, info: Mapping[str, Any]) -> Document:
             "Version": info.get("Version"),
             "GraphId": graph_id,
             "TotalRunSteps": len(info["Graph"].get("ModuleNodes") or []),
-            "ParameterAssignments": info.get("ParameterAssignments") or {},
-            "DataSetDefinitionValueAssignments": (
-                info.get("DataSetDefinitionValueAssignments") or {}
-            ),
+            "ParameterAssignments": state.parameter_values(interface, info),
+            "DataSetDefinitionValueAssignments": state.dataset_values(interface, info),
             "ContinueRunOnStepFailure": info.get("ContinueRunOnStepFailure"),
             "EnableNotification": info.get("EnableNotification"),
             "Properties": info.get("Properties") or {},

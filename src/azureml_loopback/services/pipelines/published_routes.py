@@ -112,7 +112,9 @@ def pipelines_of_endpoint(call: Call) -> list[Any]:
 
 
 @routes.post(
-    "PipelineRuns/PipelineEndpointSubmit/Id/{endpoint}", query=("parentRunId", "pipelineVersion")
+    "PipelineRuns/PipelineEndpointSubmit/Id/{endpoint}",
+    "PipelineRuns/PipelineEndpointSubmit/Id/{endpoint}/{version}",  # as the SDK asks
+    query=("parentRunId", "pipelineVersion"),
 )
 def submit_endpoint(call: Call) -> Any:
     """Run an endpoint's pipeline; its REST endpoint."""
@@ -137,7 +139,7 @@ def _submit(call: Call, found: dict[str, Any]) -> Any:
         call.loopback,
         found,
         wire.check("aeva.PipelineSubmissionInfo", call.object()),
-        version=call.query.get("pipelineVersion"),
+        version=call.parts.get("version") or call.query.get("pipelineVersion"),
         parent_run_id=call.query.get("parentRunId"),
     )
     return wire.answer("aeva.PipelineRunEntity", run)
