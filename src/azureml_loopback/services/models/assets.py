@@ -7,7 +7,7 @@ from typing import Any
 
 from azureml_loopback.errors import BadRequest, NotFound
 from azureml_loopback.services.models.patches import patched
-from azureml_loopback.services.models.queries import has_all
+from azureml_loopback.services.models.queries import has_all, ordered
 from azureml_loopback.store import Document, Store
 
 _KIND = "asset"
@@ -51,16 +51,25 @@ def get(store: Store, asset_id: str) -> Document:
 
 
 def listed(store: Store, query: Mapping[str, str]) -> list[Document]:
-    """Return the assets that a query asks for: ``runId``, ``name``, ``type``, tags, properties."""
-    found = store.list(_KIND, parent=query.get("runId"), name=query.get("name"), newest_first=True)
-    return [
+    """Return the assets that a query asks for, by default the newest first.
+
+    Args:
+        store: The documents.
+        query: ``runId``, ``name``, ``type``; ``tag``, ``tags`` and ``properties`` (see `has_all`);
+            ``orderby``.
+
+    Raises:
+        BadRequest: The order is none.
+    """
+    found = [
         asset
-        for asset in found
+        for asset in store.list(_KIND, parent=query.get("runId"), name=query.get("name"))
         if query.get("type") in {None, asset.get("type")}
         and has_all(asset["kvTags"], query.get("tags"))
         and has_all(asset["kvTags"], query.get("tag"))
         and has_all(asset["properties"], query.get("properties"))
     ]
+    return ordered(found, query.get("orderby"))
 
 
 def patch(store: Store, asset_id: str, operations: Sequence[Mapping[str, Any]]) -> Document:

@@ -32,7 +32,7 @@ def has_all(values: Mapping[str, Any] | None, wanted: str | None) -> bool:
 
 
 def ordered(documents: Iterable[Document], order: str | None) -> list[Document]:
-    """Return documents in an order, by default the newest first.
+    """Return documents, given oldest first, in an order, by default the newest first.
 
     Raises:
         BadRequest: It is none of Azure's orders.
@@ -41,5 +41,5 @@ def ordered(documents: Iterable[Document], order: str | None) -> list[Document]:
         field, descending = _ORDERS[order or "CreatedAtDesc"]
     except KeyError:
         raise BadRequest(f"orderBy: found '{order}', allowed: {', '.join(_ORDERS)}") from None
-    in_time = sorted(documents, key=lambda document: str(document[field]))
+    in_time = sorted(documents, key=lambda each: str(each.get(field) or each["createdTime"]))
     return in_time[::-1] if descending else in_time

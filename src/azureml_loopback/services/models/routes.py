@@ -70,7 +70,10 @@ def create_asset(call: Call) -> dict[str, Any]:
     return _asset(assets.create(call.loopback.store, wire.check("restclient.Asset", call.object())))
 
 
-@routes.get("assets", query=(*_PAGES, "name", "properties", "runId", "tag", "tags", "type"))
+@routes.get(
+    "assets",
+    query=(*_PAGES, "name", "orderby", "properties", "runId", "tag", "tags", "type"),
+)
 def list_assets(call: Call) -> dict[str, Any]:
     """List assets, the newest first."""
     return _page(call, [_asset(found) for found in assets.listed(call.loopback.store, call.query)])
