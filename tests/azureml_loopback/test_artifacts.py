@@ -164,8 +164,7 @@ class TestLogs:
 
     def test_are_sent_by_the_sdk_while_a_run_goes_on(self, run: Any, tmp_path: Path) -> None:
         with run.experiment.start_logging(snapshot_directory=None) as other:
-            with (tmp_path / "logs" / "out.txt").open("a") as file:
-                file.write("first\nsecond\n")
+            (tmp_path / "logs" / "out.txt").write_text("first\nsecond\n")
         other.download_file("logs/out.txt", str(tmp_path / "back.txt"))
         assert (tmp_path / "back.txt").read_text() == "first\nsecond\n"
 
