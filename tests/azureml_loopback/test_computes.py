@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,10 +52,13 @@ def test_a_cluster_is_provisioned(workspace: Any, cluster: Any) -> None:
     assert [node["nodeState"] for node in found.list_nodes()] == ["idle"]
 
 
-def test_a_run_occupies_a_node(workspace: Any, cluster: Any) -> None:
+def test_a_run_occupies_a_node(
+    workspace: Any, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from azureml._restclient.models import CreateRunDto
     from azureml.core import Experiment
 
+    monkeypatch.chdir(tmp_path)  # the SDK writes logs beside the script
     run = Experiment(workspace, "on-nodes").start_logging(snapshot_directory=None)
     dto = CreateRunDto(run_id=run.id, target="cluster")
     run._client.run.patch_run(dto)
