@@ -56,7 +56,7 @@ class StepPlan:
     @property
     def target(self) -> str:
         """Return the compute that it is for; letter case does not matter."""
-        return str(self.parameters["Target"]).lower()
+        return target(self.parameters).lower()
 
 
 def plan_step(
@@ -78,7 +78,7 @@ def plan_step(
     store, node = loopback.store, graph.steps[node_id]
     module = entities.module(store, node["ModuleId"])
     values = parameters(node, module, run["ParameterAssignments"])
-    computes.compute(store, values.get("Target") or "")
+    computes.compute(store, target(values))
     inputs = ports.inputs(store, run, graph, node)
     datastore = datastores.default(loopback)["name"]
     contents = {name: _content(loopback, run, graph, node_id, name) for name in inputs}
@@ -92,6 +92,11 @@ def plan_step(
         outputs=ports.outputs(node, module, run_id, datastore),
         reuse_key=reuse.key(node, module, values, inputs, contents),
     )
+
+
+def target(values: Mapping[str, str | None]) -> str:
+    """Return the compute that a node is for; AutoML spells the parameter's name small."""
+    return values.get("Target") or values.get("target") or ""
 
 
 def _content(
