@@ -104,6 +104,17 @@ def test_versions_count_up_while_the_definition_changes(
     assert Dataset.get_by_id(workspace, first.id).version == 1
 
 
+def test_registering_an_old_version_again_makes_it_the_latest(
+    workspace: Any, folder: tuple[Any, str]
+) -> None:
+    first = delimited(folder).register(workspace, "back again", "first")
+    delimited(folder, "a.csv").register(workspace, "back again", create_new_version=True)
+    third = first.register(workspace, "back again", "third", create_new_version=True)
+    assert (third.version, third.description) == (3, "third")
+    again = first.register(workspace, "back again", "still third", create_new_version=True)
+    assert (again.version, again.description) == (3, "still third")
+
+
 def test_a_taken_name_needs_a_new_version(workspace: Any, folder: tuple[Any, str]) -> None:
     from azureml.exceptions import UserErrorException
 

@@ -58,7 +58,7 @@ def register(
         if known:
             latest = _latest(store, known)
             if _same_definition(saved_dataset(store, latest["savedDatasetId"]), dataset):
-                return update(store, known["datasetId"], dataset)
+                return _relabelled(store, known, latest, dataset)
         definition = _saved_once(store, dataset)
         found = known or _add_dataset(store, name, dataset)
         return _add_version(store, found, definition, dataset)
@@ -121,7 +121,8 @@ def register_output(
 
 def datasets(store: Store) -> list[Document]:
     """Return all registered datasets in their latest versions, oldest name first."""
-    return [_shown(found, _latest(store, found)) for found in store.list(_DATASET)]
+    with store.transaction():
+        return [_shown(found, _latest(store, found)) for found in store.list(_DATASET)]
 
 
 def dataset_named(store: Store, name: str, version: str | None = None) -> Document:
@@ -130,10 +131,11 @@ def dataset_named(store: Store, name: str, version: str | None = None) -> Docume
     Raises:
         NotFound: There is no such dataset or version.
     """
-    found = _find(store, name)
-    if found is None:
-        raise NotFound(f"There is no dataset '{name}'", code="UserError")
-    return _shown(found, _version(store, found, version))
+    with store.transaction():
+        found = _find(store, name)
+        if found is None:
+            raise NotFound(f"There is no dataset '{name}'", code="UserError")
+        return _shown(found, _version(store, found, version))
 
 
 def dataset_by_id(store: Store, dataset_id: str, version: str | None = None) -> Document:
@@ -142,8 +144,9 @@ def dataset_by_id(store: Store, dataset_id: str, version: str | None = None) -> 
     Raises:
         NotFound: There is no such dataset or version.
     """
-    found = store.get(_DATASET, dataset_id)
-    return _shown(found, _version(store, found, version))
+    with store.transaction():
+        found = store.get(_DATASET, dataset_id)
+        return _shown(found, _version(store, found, version))
 
 
 def versions(store: Store, dataset_id: str) -> list[Document]:
@@ -158,10 +161,11 @@ def versions(store: Store, dataset_id: str) -> list[Document]:
 
 def with_saved_id(store: Store, saved_id: str) -> list[Document]:
     """Return the dataset versions that are registered of a saved dataset."""
-    return [
-        _shown(store.get(_DATASET, version["datasetId"]), version)
-        for version in store.list(_VERSION, name=saved_id)
-    ]
+    with store.transaction():
+        return [
+            _shown(store.get(_DATASET, version["datasetId"]), version)
+            for version in store.list(_VERSION, name=saved_id)
+        ]
 
 
 def update(store: Store, dataset_id: str, dataset: Mapping[str, Any]) -> Document:
@@ -173,13 +177,7 @@ def update(store: Store, dataset_id: str, dataset: Mapping[str, Any]) -> Documen
     with store.transaction():
         found = store.get(_DATASET, dataset_id)
         asked = (dataset.get("latest") or {}).get("versionId")
-        version = _version(store, found, asked)
-
-        def changed(document: Document) -> Document:
-            return {**document, **_sent_labels(dataset), "modifiedTime": store.clock.text()}
-
-        key = _version_key(dataset_id, version["versionId"])
-        return _shown(found, store.update(_VERSION, key, changed))
+        return _relabelled(store, found, _version(store, found, asked), dataset)
 
 
 def unregister(store: Store, name: str) -> None:
@@ -278,6 +276,14 @@ def _add_version(
     key = _version_key(dataset_id, version["versionId"])
     store.insert(_VERSION, key, version, parent=dataset_id, name=definition["id"])
     return _shown(dataset, version)
+
+
+def _relabelled(
+    store: Store, dataset: Document, version: Document, sent: Mapping[str, Any]
+) -> Document:
+    key = _version_key(dataset["datasetId"], version["versionId"])
+    changes = {**_sent_labels(sent), "modifiedTime": store.clock.text()}
+    return _shown(dataset, store.update(_VERSION, key, lambda document: {**document, **changes}))
 
 
 def _sent_labels(dataset: Mapping[str, Any]) -> Document:
