@@ -1,7 +1,7 @@
 """Runs a script step in its own process and folder, as Azure's compute does.
 
-The folder holds ``wd`` (the snapshot; the script runs in it), ``mounts`` (what would be mounted, by
-datastore), ``data`` and ``results`` (datasets that come and go).
+The folder holds ``wd`` (the snapshot; the script runs in it), ``wd_mounts`` (what would be mounted,
+by datastore), ``data`` and ``results`` (datasets that come and go).
 """
 
 from __future__ import annotations
@@ -231,8 +231,12 @@ def _take_reference(
 
 
 def _mounted(step: StepContext, datastore: str, path: str) -> Path:
-    """Return where a datastore's path would be; the script makes its folders, as in Azure."""
-    root = step.folder / "mounts" / datastore
+    """Return where a datastore's path would be; the script makes its folders, as in Azure.
+
+    The SDK's `Model.register` takes only paths whose text begins with the working directory's, and
+    scripts register what was mounted: so the mounts' name begins with ``wd`` too.
+    """
+    root = step.folder / "wd_mounts" / datastore
     root.mkdir(parents=True, exist_ok=True)
     return root / path.strip("/")
 
