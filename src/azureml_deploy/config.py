@@ -186,6 +186,20 @@ class Roles(_Section):
     model_name: Names = ()
 
 
+class Serving(_Section):
+    """Which pipeline answers requests, and which of its datasets are the request and the answer.
+
+    The model is the one of ``roles.registry`` that the pipeline reads. ``row_key`` is a column of
+    request and response that tells their rows apart, for answers in the request's order.
+    """
+
+    pipeline: Name
+    request: Name
+    response: Name
+    row_key: Name | None = None
+    environment: Name | None = None
+
+
 class AzureMLConfig(_Section):
     """The whole file."""
 
@@ -201,6 +215,7 @@ class AzureMLConfig(_Section):
     persist_memory_datasets: Literal["parquet", "pickle"] | None = None
     pipeline_parameters: Frozen[str] = Field(default_factory=dict, validate_default=True)
     roles: Roles = Roles()
+    serving: Serving | None = None
 
     def step_settings(self, name: str, tags: Iterable[str]) -> tuple[str, str, bool]:
         """Return compute target, environment and allow_reuse of a node; later overrides win."""
@@ -328,6 +343,8 @@ def _references(config: AzureMLConfig) -> Iterable[tuple[tuple[str, ...], str, s
             yield place, "compute_targets", override.compute_target
         if override.environment:
             yield ("steps", str(index), "environment"), "environments", override.environment
+    if config.serving and config.serving.environment:
+        yield ("serving", "environment"), "environments", config.serving.environment
 
 
 def _sentences(error: ValidationError, files: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
@@ -371,6 +388,7 @@ def _fields_at(place: tuple[str, ...]) -> tuple[str, ...]:
         "default": StepDefaults,
         "steps": StepOverride,
         "roles": Roles,
+        "serving": Serving,
     }
     if place:
         model = sections.get(place[0], model)

@@ -83,7 +83,7 @@ def open_project(metadata: Any, selection: Selection) -> Project:
         # a plan is read by people and programs; Kedro's and omegaconf's own deprecations are not
         # what they asked for
         warnings.simplefilter("ignore")
-        loader = _context(settings, metadata, selection).config_loader
+        loader = load_context(settings, metadata, selection).config_loader
         config = load_config(loader)
         registered = _registered(pipelines)
         names = tuple(selection.pipelines) or ("__default__",)
@@ -127,10 +127,10 @@ def open_config(metadata: Any, env: str | None) -> AzureMLConfig:
     """
     from kedro.framework.project import settings  # noqa: PLC0415
 
-    return load_config(_context(settings, metadata, Selection(env=env)).config_loader)
+    return load_config(load_context(settings, metadata, Selection(env=env)).config_loader)
 
 
-def _context(settings: Any, metadata: Any, selection: Selection) -> Any:
+def load_context(settings: Any, metadata: Any, selection: Selection) -> Any:
     """Load the context through the project's own session class, as `kedro run` does."""
     from kedro.framework.session import KedroSession  # noqa: PLC0415
 

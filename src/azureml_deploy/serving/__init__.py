@@ -1,0 +1,1 @@
+"""A registered model answering requests: here over HTTP, or as an Azure ML endpoint."""

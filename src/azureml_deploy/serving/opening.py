@@ -1,0 +1,127 @@
+"""The scoring pipeline of a project, opened with the model that it is to serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from azureml_deploy.config import Serving
+from azureml_deploy.errors import ConfigError, UsageError
+from azureml_deploy.pickles import MissingPackagesError
+from azureml_deploy.project import Project, Selection, load_context, open_config, open_project
+from azureml_deploy.remote.scorer import Scorer, ScoringError, quiet_kedro
+
+MODEL_TYPE = "azureml_deploy.datasets.ModelFolderDataset"
+
+_NO_FRAME = ("polars", "spark", "dask", "ibis")
+"""Dataset modules whose nodes take another kind of table than the one made of a request."""
+
+
+@dataclass(frozen=True)
+class ServingProject:
+    """A project opened for its scoring pipeline.
+
+    Attributes:
+        project: Planned with the scoring pipeline's nodes.
+        serving: azureml.yml's ``serving``.
+        registry: The dataset that the pipeline reads the model from.
+    """
+
+    project: Project
+    serving: Serving
+    registry: str
+
+
+def open_serving(metadata: Any, selection: Selection) -> ServingProject:
+    """Open a project for serving.
+
+    Args:
+        metadata: Kedro's `ProjectMetadata`.
+        selection: Environment and parameters; its pipelines are replaced by ``serving.pipeline``.
+
+    Raises:
+        ConfigError: azureml.yml does not say what to serve, or what it names does not fit.
+    """
+    serving = open_config(metadata, selection.env).serving
+    if serving is None:
+        raise ConfigError(
+            "azureml.yml: has no serving, which says what answers requests. Add:\n"
+            "serving: {pipeline: NAME, request: DATASET, response: DATASET}"
+        )
+    project = open_project(metadata, replace(selection, pipelines=(serving.pipeline,)))
+    entry = project.sources.catalog.entry(serving.request)
+    if any(f"{name}." in entry.type for name in _NO_FRAME):
+        raise ConfigError(
+            f"serving.request: '{serving.request}' is a {entry.type}, and a request becomes a "
+            "pandas table; name an environment (--env) whose catalog loads it with pandas"
+        )
+    inputs = project.sources.pipeline.inputs()
+    models = sorted(inputs & set(project.config.roles.registry))
+    if len(models) != 1:
+        raise ConfigError(
+            f"serving.pipeline: '{serving.pipeline}' must read one dataset of roles.registry "
+            f"({', '.join(project.config.roles.registry) or 'none'}); it reads: "
+            f"{', '.join(sorted(inputs))}"
+        )
+    return ServingProject(project, serving, models[0])
+
+
+def open_scorer(
+    metadata: Any, selection: Selection, opened: ServingProject, model_path: Path | None = None
+) -> tuple[Scorer, str]:
+    """Load model and pipeline.
+
+    Args:
+        metadata: Kedro's `ProjectMetadata`.
+        selection: What the project was opened with.
+        opened: The project.
+        model_path: Folder of a registered version; without one, the catalog's own champion.
+
+    Returns:
+        The scorer, and the model's version as the registry tells it.
+
+    Raises:
+        UsageError: There is no champion.
+        ConfigError: The pipeline cannot be served.
+    """
+    from kedro.framework.project import settings  # noqa: PLC0415
+    from kedro.io import DatasetError, MemoryDataset  # noqa: PLC0415
+
+    catalog = load_context(settings, metadata, selection).catalog
+    quiet_kedro()
+    if model_path is not None:
+        catalog._add_from_config(
+            opened.registry, {"type": MODEL_TYPE, "model_path": str(model_path)}
+        )
+    try:
+        model = catalog.load(opened.registry)
+        if model is None:
+            raise UsageError(
+                f"There is no champion to serve: '{opened.registry}' of the catalog has none. "
+                "Train and register one (kedro run), or name a workspace's model: MODEL:VERSION"
+            )
+        catalog[opened.registry] = MemoryDataset(model, copy_mode="assign")
+        roles = opened.serving.model_dump(include={"request", "response", "row_key"})
+        scorer = Scorer(opened.project.sources.pipeline, catalog, **roles)
+    except (ScoringError, DatasetError) as error:
+        raise ConfigError(f"serving: {_reason(error, opened)}") from error
+    version = model.get("version") if isinstance(model, dict) else None
+    return scorer, str(version or "")
+
+
+def _reason(error: Exception, opened: ServingProject) -> str:
+    """Say why, and where a model can be served whose packages this environment cannot have."""
+    cause = error.__cause__ or error
+    if not isinstance(cause, MissingPackagesError | ImportError):
+        return str(error if isinstance(error, ScoringError) else cause)
+    return (
+        f"the model needs packages that are not here ({cause}). It is served in environment "
+        f"'{environment_of(opened)}' of azureml.yml: kedro azureml serve --to FOLDER writes what "
+        "Model.deploy takes"
+    )
+
+
+def environment_of(opened: ServingProject) -> str:
+    """Return the environment, by its name in azureml.yml, that an endpoint runs in."""
+    return opened.serving.environment or opened.project.config.default.environment
