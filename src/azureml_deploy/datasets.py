@@ -12,8 +12,14 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from azureml_deploy.pickles import load_pickle
+
 MODEL_FILE = "model.pkl"
 CHAMPION_TAG = "champion"
+MADE_BY = "kedro.run_id"
+"""Property of a version: the step's run that registered it."""
+READ_PREFIX = "kedro.read_model."
+"""With a model's name, a tag of a step's run: the version that it loaded."""
 
 
 class ModelRegistryDataset(AbstractDataset[Any, Any]):
@@ -24,21 +30,32 @@ class ModelRegistryDataset(AbstractDataset[Any, Any]):
     nothing where there is none. Azure ML's v1 models have no aliases, so a tag marks the champion.
     """
 
-    def __init__(self, *, model_name: str, model_path: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        model_name: str,
+        model_path: str | None = None,
+        version: int | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         """Name the model; nothing is asked of the workspace yet.
 
         Args:
             model_name: Name that versions are registered under.
             model_path: The model's own file, registered as it is rather than pickled anew.
+            version: What is loaded in the champion's place.
+            metadata: Kedro's free metadata.
         """
         self._model_name = model_name
         self._model_path = model_path
+        self._version = version
+        self.metadata = metadata
 
     def save(self, data: Mapping[str, Any]) -> None:
         """Register a version, and then move the champion's tag to it if it says so."""
         from azureml.core.model import Model  # noqa: PLC0415
 
-        workspace = current_workspace()
+        run, workspace = current_run(), current_workspace()
         # Model.register refuses a path outside the working directory
         folder = Path(tempfile.mkdtemp(prefix="model-", dir=Path.cwd()))
         try:
@@ -48,6 +65,7 @@ class ModelRegistryDataset(AbstractDataset[Any, Any]):
                 model_path=folder.name,
                 model_name=self._model_name,
                 tags={name: str(value) for name, value in data.get("tags", {}).items()},
+                properties={MADE_BY: run.id} if run else None,
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -60,17 +78,25 @@ class ModelRegistryDataset(AbstractDataset[Any, Any]):
         print(f"Registered version {model.version} of model {model.name}")
 
     def load(self) -> dict[str, Any] | None:
-        """Return the champion, or nothing."""
-        champion = champion_of(current_workspace(), self._model_name)
-        if champion is None:
+        """Return the champion, or the one version that was asked for; nothing if there is none."""
+        run, workspace = current_run(), current_workspace()
+        model = (
+            champion_of(workspace, self._model_name)
+            if self._version is None
+            else version_of(workspace, self._model_name, self._version)
+        )
+        if model is None:
             return None
+        if run:
+            run.tag(f"{READ_PREFIX}{model.name}", str(model.version))
+        source = f"model {model.name} version {model.version} of workspace {workspace.name}"
         with tempfile.TemporaryDirectory() as target:
-            champion.download(target, exist_ok=True)
+            model.download(target, exist_ok=True)
             return {
-                **read_version(Path(target)),
-                "tags": {k: v for k, v in champion.tags.items() if k != CHAMPION_TAG},
-                "champion": True,
-                "version": int(champion.version),
+                **read_version(Path(target), source),
+                "tags": {k: v for k, v in model.tags.items() if k != CHAMPION_TAG},
+                "champion": CHAMPION_TAG in model.tags,
+                "version": int(model.version),
             }
 
     def _write(self, data: Mapping[str, Any], folder: Path) -> None:
@@ -84,7 +110,7 @@ class ModelRegistryDataset(AbstractDataset[Any, Any]):
             (folder / f"{name}.json").write_text(text, encoding="utf-8")
 
     def _describe(self) -> dict[str, Any]:
-        return {"model_name": self._model_name}
+        return {"model_name": self._model_name, "version": self._version}
 
 
 class ModelFolderDataset(AbstractDataset[Any, Any]):
@@ -102,7 +128,7 @@ class ModelFolderDataset(AbstractDataset[Any, Any]):
 
     def load(self) -> dict[str, Any]:
         """Return model and artifacts; who made the pickle is trusted with this process."""
-        return read_version(self._model_path)
+        return read_version(self._model_path, str(self._model_path))
 
     def save(self, data: Any) -> None:
         """Refuse: a version never changes."""
@@ -112,24 +138,26 @@ class ModelFolderDataset(AbstractDataset[Any, Any]):
         return {"model_path": self._model_path.as_posix(), "model_name": self._model_name}
 
 
-def read_version(folder: Path) -> dict[str, Any]:
+def read_version(folder: Path, source: str) -> dict[str, Any]:
     """Read what ``ModelRegistryDataset`` registered.
 
     Args:
         folder: The version's folder, or one above it.
+        source: Where it comes from, for the warning that its pickle is loaded with.
 
     Returns:
         ``{"model": …, "artifacts": {name: JSON}}``.
 
     Raises:
         FileNotFoundError: There is no model, or there are several.
+        MissingPackagesError: The model needs packages that are not here.
     """
     found = sorted(folder.rglob(MODEL_FILE))
     if len(found) != 1:
         raise FileNotFoundError(f"{len(found)} files {MODEL_FILE} below {folder}; one is needed")
     files = sorted(found[0].parent.glob("*.json"))
     return {
-        "model": pickle.loads(found[0].read_bytes()),
+        "model": load_pickle(found[0], source),
         "artifacts": {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files},
     }
 
@@ -142,10 +170,26 @@ def champion_of(workspace: Any, model_name: str) -> Any:
     return max(champions, key=lambda model: int(model.version), default=None)
 
 
-def current_workspace() -> Any:
-    """Return the run's workspace; outside a run, that of config.json, as the how-to does."""
-    from azureml.core import Run, Workspace  # noqa: PLC0415
+def version_of(workspace: Any, model_name: str, version: int) -> Any:
+    """Return one version as a `Model`, or nothing."""
+    from azureml.core.model import Model  # noqa: PLC0415
+
+    versions = Model.list(workspace, name=model_name)
+    return next((model for model in versions if int(model.version) == version), None)
+
+
+def current_run() -> Any:
+    """Return the run that this process is the step of; nothing outside a run."""
+    from azureml.core import Run  # noqa: PLC0415
     from azureml.core.run import _OfflineRun  # noqa: PLC0415
 
     run = Run.get_context()
-    return Workspace.from_config() if isinstance(run, _OfflineRun) else run.experiment.workspace
+    return None if isinstance(run, _OfflineRun) else run
+
+
+def current_workspace() -> Any:
+    """Return the run's workspace; outside a run, that of config.json, as the how-to does."""
+    from azureml.core import Workspace  # noqa: PLC0415
+
+    run = current_run()
+    return run.experiment.workspace if run else Workspace.from_config()

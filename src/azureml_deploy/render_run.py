@@ -96,7 +96,7 @@ def _table(state: RunState) -> Table:
         ran = step.seconds(_now())
         table.add_row(
             escape(step.name),
-            _status(step.status),
+            status_text(step.status),
             "" if ran is None or step.reused else duration_text(ran),
             "yes" if step.reused else "",
         )
@@ -117,7 +117,8 @@ def print_end(state: RunState, failures: Iterable[Failure], console: Console) ->
     ran = sum(step.status == "Completed" and not step.reused for step in state.steps)
     counts = f"{many(ran, 'step')} ran, {reused} reused"
     console.print(
-        Text.assemble(f"Run {state.run_id} ", _status(state.status), f": {counts}"), soft_wrap=True
+        Text.assemble(f"Run {state.run_id} ", status_text(state.status), f": {counts}"),
+        soft_wrap=True,
     )
     console.print(Text(state.link), soft_wrap=True)
 
@@ -131,7 +132,8 @@ def duration_text(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _status(status: str) -> Text:
+def status_text(status: str) -> Text:
+    """Return a state in its colour."""
     return Text(status, style=_STYLES.get(status, "cyan"))
 
 

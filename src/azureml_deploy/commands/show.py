@@ -2,64 +2,54 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
-from kedro.framework.cli.utils import env_option
 from rich.console import Console
 
-from azureml_deploy.commands.errors import DONE, FAILED, INTERRUPTED, one_message
-from azureml_deploy.commands.service import Service, service_options
-from azureml_deploy.project import open_config
+from azureml_deploy.commands.errors import DONE, FAILED, INTERRUPTED
+from azureml_deploy.commands.opened import Opened, with_workspace
+from azureml_deploy.render_history import print_step_details
 from azureml_deploy.render_run import print_end, print_state, show_until_end
-from azureml_deploy.runs import LOGS, RunState, cancel_run, failure_of, follow, open_run, read_state
+from azureml_deploy.run_detail import describe_run
+from azureml_deploy.runs import LOGS, RunState, cancel_run, failure_of, follow, read_state
 from azureml_deploy.service_errors import Patience
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("text", metavar="RUN")
 @click.option("--follow", "follows", is_flag=True, help="Until the run has ended.")
-@env_option
-@service_options
-@click.pass_obj
-def show(
-    metadata: Any, /, *, run_id: str, follows: bool, env: str | None, service: Service
-) -> None:
+@with_workspace
+def show(opened: Opened, /, *, text: str, follows: bool) -> int:
     """Show the steps of a RUN, and why those failed that did.
 
-    Exit code 1 means that the run failed, or that the service did.
+    RUN is an id, its beginning, or latest. Exit code 1 means that the run failed, or that the
+    service did.
     """
-    console = Console(file=sys.stdout)
-    project_path = Path(metadata.project_path)
-    with one_message():
-        config = open_config(metadata, env)
-        with service.opened(config.workspace, project_path, console) as (workspace, patience):
-            run = open_run(workspace, run_id, patience)
-            if follows:
-                state = follow_to_end(run, (), project_path, patience, console)
-            else:
-                state = patience.ask(f"Asking for the state of run {run_id}", read_state, run, ())
-                print_state(state, console)
-                _say_end(run, state, project_path, patience, console)
-    raise click.exceptions.Exit(exit_code(state))
+    run = opened.run(text)
+    place, patience, console = opened.project_path, opened.patience, opened.console
+    if follows:
+        return exit_code(follow_to_end(run, (), place, patience, console))
+    detail = describe_run(run, patience)
+    print_state(detail.state, console)
+    print_step_details(detail.steps, console)
+    _say_end(run, detail.state, place, patience, console)
+    return exit_code(detail.state)
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
-@env_option
-@service_options
-@click.pass_obj
-def cancel(metadata: Any, /, *, run_id: str, env: str | None, service: Service) -> None:
-    """Cancel a RUN. Steps that have ended stay as they are."""
-    console = Console(file=sys.stdout)
-    with one_message():
-        config = open_config(metadata, env)
-        place = Path(metadata.project_path)
-        with service.opened(config.workspace, place, console) as (workspace, patience):
-            cancel_run(workspace, run_id, patience)
-    console.print(f"Run {run_id} is being cancelled.")
+@click.argument("text", metavar="RUN")
+@with_workspace
+def cancel(opened: Opened, /, *, text: str) -> None:
+    """Cancel a RUN: an id, its beginning, or latest. Steps that have ended stay as they are."""
+    run = opened.run(text)
+    state = opened.patience.ask(f"Asking for the state of run {run.id}", read_state, run, ())
+    if state.ended:
+        opened.console.print(f"Run {run.id} has ended already: {state.status}")
+        return
+    cancel_run(opened.workspace, run.id, opened.patience)
+    opened.console.print(f"Run {run.id} is being cancelled.")
 
 
 def follow_to_end(
