@@ -60,16 +60,21 @@ def find_compute_targets(
 
 
 def _compute_target(workspace: Any, name: str, patience: Patience) -> Any:
+    """Return a compute target that is there to stay; one that is being deleted is waited out."""
     from azureml.core.compute import ComputeTarget as AzureComputeTarget  # noqa: PLC0415
 
-    try:
-        return patience.ask(
-            f"Looking for compute target '{name}'", AzureComputeTarget, workspace, name
-        )
-    except ServiceError as error:
-        if "ComputeTargetNotFound" in str(error):
-            return None
-        raise
+    while True:
+        try:
+            target = patience.ask(
+                f"Looking for compute target '{name}'", AzureComputeTarget, workspace, name
+            )
+        except ServiceError as error:
+            if "ComputeTargetNotFound" in str(error):
+                return None
+            raise
+        if str(target.provisioning_state).capitalize() != "Deleting":
+            return target
+        patience.sleep(EVERY)
 
 
 def _provision(workspace: Any, name: str, settings: ComputeTarget) -> Any:

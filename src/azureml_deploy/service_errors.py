@@ -22,8 +22,11 @@ REFUSED_STATUSES = frozenset({429, 503})
 
 _CLIENTS = ("adal", "azure", "azureml", "http", "msal", "msrest", "requests", "urllib3")
 _STATUS = re.compile(
-    r"(?:Response Code|status code|statusCode|Code)\W{1,3}(\d{3})\b", re.IGNORECASE
+    r"(?:Response Code|status code|statusCode|Code)\W{1,3}(\d{3})\b"
+    r"|too many (\d{3}) error responses",
+    re.IGNORECASE,
 )
+_HOST = re.compile(r"HTTPS?ConnectionPool\(host='([^']+)'")
 _MESSAGE = re.compile(r"\"message\"\s*:\s*\"((?:[^\"\\]|\\.)+)\"")
 _LOST = re.compile(
     r"connection (?:aborted|refused|reset|error|broken)|remote end closed|max retries exceeded"
@@ -38,7 +41,9 @@ _REMEDIES: tuple[tuple[re.Pattern[str], str], ...] = (
         "compute_targets in azureml.yml",
     ),
     (
-        re.compile(r"\b401\b|unauthori[sz]ed|authenticat|az login|token", re.IGNORECASE),
+        re.compile(
+            r"\b401\b|unauthori[sz]ed|authenticat|az login|token (?:has )?expired", re.IGNORECASE
+        ),
         "sign in again (az login), or see workspace.auth in azureml.yml",
     ),
     (
@@ -48,6 +53,10 @@ _REMEDIES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"\b429\b|too many requests", re.IGNORECASE),
         "the service asks for less at a time: try again in some minutes",
+    ),
+    (
+        re.compile(r"\b50[0234]\b"),
+        "the service has a trouble of its own: try again later",
     ),
 )
 
@@ -130,7 +139,7 @@ def status_of(error: BaseException | None) -> int | None:
                 return status
         match = _STATUS.search(_text(found))
         if match:
-            return int(match[1])
+            return int(match[1] or match[2])
     return None
 
 
@@ -171,6 +180,10 @@ def _message(error: BaseException) -> str:
             match = _MESSAGE.search(body) if isinstance(body, str) else None
             if match:
                 return match[1].encode().decode("unicode_escape", errors="replace")
+        host = _HOST.search(_text(found))
+        if host:
+            status = status_of(error)
+            return f"{host[1]} " + (f"answers {status} each time" if status else "does not answer")
     lines = [line.strip() for line in _text(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).rstrip(".")
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -184,10 +182,7 @@ def find_by_name(workspace: Any, name: str, patience: Patience) -> Any:
     from azureml.core import Dataset  # noqa: PLC0415
 
     try:
-        with _without_warnings():
-            return patience.ask(
-                f"Looking for dataset '{name}'", Dataset.get_by_name, workspace, name
-            )
+        return patience.ask(f"Looking for dataset '{name}'", Dataset.get_by_name, workspace, name)
     except ServiceError as error:
         if "Cannot find dataset" in str(error):
             return None
@@ -277,15 +272,3 @@ def _digest_of(path: Path) -> str:
         while block := file.read(1 << 20):
             total.update(block)
     return total.hexdigest()
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Let the SDK not warn of a Dataset that is not there: that is what is being asked."""
-    logger = logging.getLogger("azureml.data.abstract_dataset")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -36,6 +36,15 @@ QUOTA = ComputeTargetException(
     'Content: b\'{"error": {"code": "QuotaExceeded", "message": "Quota of Dv2 is 0 of 4 cores"}}\''
 )
 
+POOL = requests.ConnectionError(
+    "HTTPSConnectionPool(host='ml.azure.com', port=443): Max retries exceeded with url: /a?b "
+    "(Caused by ProxyError('Unable to connect to proxy', RemoteDisconnected('Remote end closed')))"
+)
+BUSY = requests.exceptions.RetryError(
+    "HTTPSConnectionPool(host='ml.azure.com', port=443): Max retries exceeded with url: /a?b "
+    "(Caused by ResponseError('too many 503 error responses'))"
+)
+
 
 @pytest.mark.parametrize(
     ("error", "parts"),
@@ -46,6 +55,8 @@ QUOTA = ComputeTargetException(
         (refused(403, '{"error": {"message": "Not yours"}}'), ["Not yours", "the role"]),
         (refused(429), ["429", "try again in some minutes"]),
         (requests.ConnectionError("Max retries exceeded"), ["has a connection"]),
+        (POOL, ["Trying failed: ml.azure.com does not answer; see whether"]),
+        (BUSY, ["Trying failed: ml.azure.com answers 503 each time; the service has a trouble"]),
         (ClientRequestError("Error", requests.ConnectTimeout("timed out")), ["has a connection"]),
         (Exception("Expected type of the pipeline parameter"), ["Expected type of the pipeline"]),
     ],

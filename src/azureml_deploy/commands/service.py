@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ class Service:
                 isolated=self.isolated,
                 tell=lambda text: console.print(text, soft_wrap=True),
             )
+        # urllib3 warns of each attempt of the SDK's; what is waited for is told in our own words
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         with redirect_stdout(io.StringIO()):
             yield open_workspace(config, project_path, patience), patience
 
