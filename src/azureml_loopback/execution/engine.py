@@ -10,16 +10,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from azureml_loopback.execution.automl_command import AutoMLCommand
-from azureml_loopback.execution.automl_runs import AutoMLRuns
+from azureml_loopback.execution.automl_runs import AutoMLWork
 from azureml_loopback.execution.automl_step import AutoMLRunner
 from azureml_loopback.execution.environments import (
     CallerEnvironment,
     Environments,
     IsolatedEnvironments,
 )
+from azureml_loopback.execution.lone_runs import LoneRuns
 from azureml_loopback.execution.plan import StepPlan
 from azureml_loopback.execution.scheduler import Scheduler
 from azureml_loopback.execution.schedules import ScheduleThread
+from azureml_loopback.execution.script_runs import ScriptWork
 from azureml_loopback.execution.script_step import ScriptRunner
 from azureml_loopback.execution.step import Runner
 from azureml_loopback.execution.work import work
@@ -47,8 +49,9 @@ class LocalEngine:
         """Begin to run what is submitted, and go on with what a stopped service left."""
         environments = _environments(loopback, self._options)
         command = AutoMLCommand(self._options.automl_command)
+        scripts = ScriptRunner(environments)
         runners: Mapping[str, Runner] = {
-            "escloud": ScriptRunner(environments),
+            "escloud": scripts,
             "AutoMLCloud": AutoMLRunner(environments, command),
         }
 
@@ -59,8 +62,11 @@ class LocalEngine:
 
             threading.Thread(target=body, name=f"step-{plan.run_id}", daemon=True).start()
 
-        self._automl = AutoMLRuns(loopback, command, environments)
-        self._automl.resume()
+        self._lone = LoneRuns(
+            loopback,
+            (AutoMLWork(loopback, command, environments), ScriptWork(loopback, scripts)),
+        )
+        self._lone.resume()
         for run_id in pipelines.unfinished_runs(loopback.store):
             self.submit(run_id)
         self._schedules = ScheduleThread(loopback)
@@ -74,16 +80,16 @@ class LocalEngine:
         self._events.put(None)
 
     def submit(self, run_id: str) -> None:
-        """Start a pipeline run, or AutoML by itself; returns at once."""
-        if self._automl.is_one(run_id):
-            self._automl.submit(run_id)
+        """Start a pipeline run, or a run that is no pipeline's; returns at once."""
+        if self._lone.is_one(run_id):
+            self._lone.submit(run_id)
             return
         self._events.put((run_id, lambda scheduler: scheduler.submitted(run_id)))
 
     def cancel(self, run_id: str) -> None:
         """Stop a run or one of its steps; one that has ended stays as it is."""
-        if self._automl.is_one(run_id):
-            self._automl.cancel(run_id)
+        if self._lone.is_one(run_id):
+            self._lone.cancel(run_id)
             return
         self._events.put((run_id, lambda scheduler: scheduler.cancel(run_id)))
 

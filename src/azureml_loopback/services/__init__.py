@@ -8,6 +8,7 @@ SERVICE_NAMES = (
     "datastores",
     "discovery",
     "environments",
+    "execution",
     "history",
     "jasmine",
     "local",

@@ -14,7 +14,6 @@ from azureml_loopback.execution.automl_history import parent_properties
 from azureml_loopback.execution.automl_settings import AutoMLJob, read_settings
 from azureml_loopback.services.datasets import state as datasets
 from azureml_loopback.services.history import state as history
-from azureml_loopback.services.history.changes import TERMINAL
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback
@@ -150,15 +149,6 @@ def submit(loopback: Loopback, run_id: str, definition: Mapping[str, Any]) -> No
 def is_automl_run(run: Document) -> bool:
     """Say whether a run was submitted by itself, and not as a step of a pipeline."""
     return bool(run["runType"] == RUN_TYPE)
-
-
-def unfinished_runs(store: Store) -> list[str]:
-    """Return the ids of the AutoML runs that were started and have not ended."""
-    return [
-        run["runId"]
-        for run in history.runs(store)
-        if is_automl_run(run) and run["status"] not in {"NotStarted", *TERMINAL}
-    ]
 
 
 def _camel_case(name: str) -> str:

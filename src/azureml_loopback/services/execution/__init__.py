@@ -1,0 +1,1 @@
+"""The execution service: scripts that are submitted by themselves."""
