@@ -52,8 +52,8 @@ def make_app(
 
 def load_services() -> Iterable[Routes]:
     """Import every service's routes, and the page's."""
-    for name in SERVICE_NAMES:
-        module = importlib.import_module(f"azureml_loopback.services.{name}.routes")
+    for name in (*(f"services.{service}" for service in SERVICE_NAMES), "page"):
+        module = importlib.import_module(f"azureml_loopback.{name}.routes")
         yield from getattr(module, "services", None) or [module.routes]
 
 
