@@ -25,6 +25,13 @@ class Bench:
     folder: Path
     experiment: str
 
+    @classmethod
+    def of(cls, workspace: Any, folder: Path, test: Any) -> Bench:
+        """Return the bench of a test, with a compute of four nodes."""
+        bench = cls(workspace, folder, test.originalname[:60])
+        bench.cluster(COMPUTE, 4)
+        return bench
+
     @property
     def datastore(self) -> Any:
         return self.workspace.get_default_datastore()
@@ -98,6 +105,15 @@ def told(run: Any) -> str:
         f"--- {name} {step.get_status()}\n{step.get_stdout_log()}\n{step.get_stderr_log()}\n"
         f"{step.get_job_log()}"
         for name, step in steps(run).items()
+    )
+
+
+def log_of(run: Any) -> str:
+    """Return what the service wrote of a pipeline run."""
+    from azureml._file_utils import download_file_stream
+
+    return str(
+        download_file_stream(run.get_details()["logFiles"]["logs/azureml/executionlogs.txt"])
     )
 
 

@@ -13,9 +13,7 @@ from pipeline_samples import Bench, printed, read, steps, wait
 
 @pytest.fixture
 def bench(workspace: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Bench:
-    bench = Bench(workspace, tmp_path, request.node.originalname)
-    bench.cluster("cpu", 4)
-    return bench
+    return Bench.of(workspace, tmp_path, request.node)
 
 
 @pytest.fixture

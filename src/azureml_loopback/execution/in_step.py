@@ -132,7 +132,7 @@ def _own_frames(frame: TracebackType | None) -> TracebackType | None:
         runpy.__file__,
     }:
         start = start.tb_next
-    return start or frame
+    return start
 
 
 def _say_error(task: dict[str, Any], message: str) -> None:

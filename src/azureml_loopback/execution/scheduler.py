@@ -41,6 +41,7 @@ class _ActiveRun:
         stopping: No further step starts: it was canceled, or a step failed.
         canceled: It was canceled.
         failed: Names of the steps that failed, with the reason.
+        said: Lines for its log that are not written yet: one write for all that an event brings.
     """
 
     run: Document
@@ -49,6 +50,7 @@ class _ActiveRun:
     stopping: bool = False
     canceled: bool = False
     failed: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     @property
     def run_id(self) -> str:
@@ -112,7 +114,7 @@ class Scheduler:
                     self._store, active.run_id, plan.node_id, outcome.outputs, plan.reuse_key
                 )
             active.codes[plan.node_id] = "Finished"
-            self._say(active, f"Step '{plan.name}' finished")
+            active.said.append(f"Step '{plan.name}' finished")
         self._advance(active)
 
     def cancel(self, run_id: str) -> None:
@@ -154,11 +156,16 @@ class Scheduler:
         self._start_waiting()
         if not active.busy():
             self._end(active)
+        if active.said:
+            StepLog(self._loopback, active.run_id).say("\n".join(active.said))
+            active.said.clear()
 
     def _begin(self, active: _ActiveRun, node_id: str) -> None:
         """Reuse a step or queue it; fail it if it cannot even be planned."""
         status = pipelines.node(self._store, active.run_id, node_id)
         run_id = status.get("RunId") or self._store.new_id()
+        if status.get("RunId"):
+            StepLog(self._loopback, run_id).note("The service was restarted; the step begins anew")
         try:
             plan = plan_step(self._loopback, active.run, active.graph, node_id, run_id)
         except (StepFailed, ServiceError) as error:
@@ -227,7 +234,7 @@ class Scheduler:
             pipelines.update_node(self._store, active.run_id, plan.node_id, ReuseInfo=info)
             pipelines.finish_node(self._store, active.run_id, plan.node_id, earlier["_outputs"])
         active.codes[plan.node_id] = "Finished"
-        self._say(active, f"Step '{plan.name}' reuses the outputs of run {earlier['RunId']}")
+        active.said.append(f"Step '{plan.name}' reuses the outputs of run {earlier['RunId']}")
 
     def _start_waiting(self) -> None:
         """Start waiting steps in their order, as far as their computes have nodes."""
@@ -253,7 +260,7 @@ class Scheduler:
         )
         active.codes[plan.node_id] = "Running"
         self._running[plan.run_id] = (plan, canceled)
-        self._say(active, f"Step '{plan.name}' starts on '{plan.target}' as run {plan.run_id}")
+        active.said.append(f"Step '{plan.name}' starts on '{plan.target}' as run {plan.run_id}")
         self._start(plan, canceled)
 
     def _failed(
@@ -266,7 +273,7 @@ class Scheduler:
             pipelines.end_node(self._store, active.run_id, node_id, "Failed", str(failure))
         active.codes[node_id] = "Failed"
         active.failed.append(f"'{name}': {failure}")
-        self._say(active, f"Step '{name}' failed: {failure}")
+        active.said.append(f"Step '{name}' failed: {failure}")
         if not active.run["_continueOnStepFailure"]:
             self._stop(active)
 
@@ -275,7 +282,7 @@ class Scheduler:
             history.set_status(self._store, plan.run_id, "Canceled")
             pipelines.end_node(self._store, active.run_id, plan.node_id, "Canceled")
         active.codes[plan.node_id] = "Canceled"
-        self._say(active, f"Step '{plan.name}' was canceled")
+        active.said.append(f"Step '{plan.name}' was canceled")
 
     def _stop(self, active: _ActiveRun) -> None:
         """Start nothing more of a run, and stop what runs of it."""
@@ -299,14 +306,11 @@ class Scheduler:
             )
         error = {"error": {"code": "UserError", "message": detail}} if detail else None
         status = {"Finished": "Completed"}.get(code, code)
-        self._say(active, f"The pipeline run ends as {code}")
+        active.said.append(f"The pipeline run ends as {code}")
         with self._store.transaction():
             pipelines.set_run_status(self._store, active.run_id, code, detail)
             history.set_status(self._store, active.run_id, status, error=error)
         del self._active[active.run_id]
-
-    def _say(self, active: _ActiveRun, message: str) -> None:
-        StepLog(self._loopback, active.run_id).say(message)
 
 
 def _of(run_id: str, plans: Iterable[StepPlan]) -> list[StepPlan]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from azureml_loopback import wire
 from azureml_loopback.errors import NotImplementedHere
+from azureml_loopback.execution.step import RUNNABLE
 from azureml_loopback.routing import Call, Routes
 from azureml_loopback.services.pipelines import entities
 
@@ -38,6 +39,9 @@ def update_data_type(call: Call) -> Any:
 def create_module(call: Call) -> Any:
     """Add a module, what a step runs."""
     info = wire.check("aeva.ModuleCreationInfo", call.object())
+    for field, known in {"ModuleExecutionType": RUNNABLE, "ModuleType": {None, "None"}}.items():
+        if info.get(field) not in known:
+            raise NotImplementedHere(f"Steps of {field} '{info.get(field)}' are not implemented")
     return wire.answer("aeva.ModuleEntity", entities.create_module(call.loopback.store, info))
 
 

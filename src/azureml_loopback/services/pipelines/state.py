@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.errors import BadRequest, Conflict, NotFound
+from azureml_loopback.execution import run_records
 from azureml_loopback.services.pipelines import entities
 
 if TYPE_CHECKING:
@@ -103,7 +104,6 @@ def submit(loopback: Loopback, run_id: str, parent_run_id: str | None = None) ->
         NotFound: There is no such run.
         Conflict: It was submitted before.
     """
-    from azureml_loopback.execution import run_records  # noqa: PLC0415  (it imports this module)
 
     def mark(run: Document) -> Document:
         if run["IsSubmitted"]:
