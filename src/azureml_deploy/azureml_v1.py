@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from azureml_deploy.config import RegisteredDataset
 from azureml_deploy.deployment import Deployment
 from azureml_deploy.plan import DeploymentPlan, ParameterArgument, Port, PortArgument, Step
 from azureml_deploy.snapshot import SCRIPTS
@@ -41,7 +42,7 @@ class _Builder:
 
     plan: DeploymentPlan
     resources: Resources
-    create_new_version: Mapping[str, bool]
+    registered: Mapping[str, RegisteredDataset]
     outputs: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ def build_steps(deployment: Deployment, resources: Resources, snapshots: Path) -
     builder = _Builder(
         plan,
         resources,
-        {name: dataset.create_new_version for name, dataset in config.datasets.items()},
+        config.datasets,
         parameters=_pipeline_parameters(plan),
     )
     for step in plan.steps:
@@ -111,7 +112,6 @@ def _pipeline_parameters(plan: DeploymentPlan) -> dict[str, Any]:
 
 def _output(builder: _Builder, step: Step, port: Port) -> Any:
     """Make what a step writes a dataset to."""
-    from azureml.data import OutputFileDatasetConfig  # noqa: PLC0415
     from azureml.pipeline.core import PipelineData, TrainingOutput  # noqa: PLC0415
 
     datastore = builder.resources.datastore
@@ -123,18 +123,45 @@ def _output(builder: _Builder, step: Step, port: Port) -> Any:
             pipeline_output_name=_training_output_name(builder, step, str(port.role)),
             training_output=TrainingOutput(type=TRAINING_OUTPUTS[str(port.role)]),
         )
-    if port.travels == "OutputFileDatasetConfig":
-        place = f"{builder.plan.experiment_name}/{{run-id}}/{port.name}"
-        return OutputFileDatasetConfig(name=port.name, destination=(datastore, place))
+    registered = builder.registered.get(port.dataset)
+    if port.travels == "OutputFileDatasetConfig" or (registered and registered.type == "tabular"):
+        return _output_dataset(builder, port, registered)
     # what nobody reads is a result, and can be downloaded from the pipeline's run by its name
     result = port.name if readers == [None] else None
     data = PipelineData(port.name, datastore=datastore, pipeline_output_name=result)
-    if port.travels == "Dataset":
-        new_version = builder.create_new_version.get(port.dataset, True)
+    if registered:
+        new_version = registered.create_new_version
         return data.as_dataset().register(port.registered_as, create_new_version=new_version)
     automl = any(reader and builder.plan.step(reader).kind == "automl" for reader in readers)
     # only a dataset can be parsed into the table that AutoML takes
     return data.as_dataset() if automl else data
+
+
+def _output_dataset(builder: _Builder, port: Port, registered: RegisteredDataset | None) -> Any:
+    from azureml.data import OutputFileDatasetConfig  # noqa: PLC0415
+
+    place = f"{builder.plan.experiment_name}/{{run-id}}/{port.name}"
+    output = OutputFileDatasetConfig(
+        name=port.name, destination=(builder.resources.datastore, place)
+    )
+    if registered is None:
+        return output
+    return output.register_on_complete(port.registered_as, registered.description)
+
+
+def _as_output(builder: _Builder, port: Port) -> Any:
+    """Return what a script's step lists as its output: a table where one is registered."""
+    made = builder.outputs[port.dataset]
+    registered = builder.registered.get(port.dataset)
+    if registered is None or registered.type == "file":
+        return made
+    # only what was registered as files before it was read stays registered as a table
+    return _read(made, port)
+
+
+def _read(made: Any, port: Port) -> Any:
+    parquet = port.file_format == "parquet"
+    return made.read_parquet_files() if parquet else made.read_delimited_files()
 
 
 def _training_output_name(builder: _Builder, step: Step, role: str) -> str:
@@ -147,7 +174,7 @@ def _script_step(builder: _Builder, step: Step, folder: Path) -> Any:
 
     # one object for a port's argument and input: the SDK puts the path in place by its identity
     inputs = {port.name: _script_input(builder, port) for port in step.inputs}
-    outputs = {port.name: builder.outputs[port.dataset] for port in step.outputs}
+    outputs = {port.name: _as_output(builder, port) for port in step.outputs}
     ports = {**inputs, **outputs}
     arguments: list[Any] = []
     for argument in step.arguments:
@@ -217,10 +244,10 @@ def _automl_input(builder: _Builder, port: Port) -> Any:
     made = builder.outputs.get(port.dataset)
     if made is None:
         return builder.resources.datasets[port.dataset]
-    parquet = port.file_format == "parquet"
     if isinstance(made, OutputFileDatasetConfig):
-        return made.read_parquet_files() if parquet else made.read_delimited_files()
+        return _read(made, port)
     # a port is a folder whose file is named by the catalog, so no ending is asked for
+    parquet = port.file_format == "parquet"
     parse = made.parse_parquet_files if parquet else made.parse_delimited_files
     return parse(file_extension=None)
 
