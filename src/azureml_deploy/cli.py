@@ -27,6 +27,7 @@ def commands() -> None:
         "models": "azureml_deploy.commands.assets.models",
         "plan": "azureml_deploy.commands.plan.plan",
         "serve": "azureml_deploy.commands.serve.serve",
+        "replay": "azureml_deploy.commands.replay.replay",
         "runs": "azureml_deploy.commands.runs.runs",
         "show": "azureml_deploy.commands.show.show",
         "submit": "azureml_deploy.commands.submit.submit",

@@ -14,7 +14,7 @@ from kedro.framework.cli.utils import env_option
 from rich.console import Console
 
 from azureml_deploy.commands.errors import DONE, one_message
-from azureml_deploy.commands.service import Service, service_options
+from azureml_deploy.commands.service import Service, reach_options
 from azureml_deploy.config import AzureMLConfig
 from azureml_deploy.history import find_run
 from azureml_deploy.project import open_config
@@ -64,7 +64,7 @@ def with_workspace(command: Callable[..., int | None]) -> Callable[..., None]:
     """Give a command the workspace, as one ``Opened``; it returns its exit code, or nothing."""
 
     @env_option
-    @service_options
+    @reach_options
     @click.pass_obj
     @functools.wraps(command)
     def opening(metadata: Any, /, *, env: str | None, service: Service, **options: Any) -> None:

@@ -62,9 +62,8 @@ class Service:
             yield open_workspace(config, project_path, patience), patience
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+_REACHING: tuple[Callable[[Any], Any], ...] = (
     click.option("--loopback", is_flag=True, help="Use the loopback service on this machine."),
-    click.option("--isolated", is_flag=True, help="With --loopback: each step in its environment."),
     click.option(
         "--patience",
         "patience_seconds",
@@ -74,10 +73,13 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="How long to go on asking a service that does not answer.",
     ),
 )
+_RUNNING = click.option(
+    "--isolated", is_flag=True, help="With --loopback: each step in its environment."
+)
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the choice of its service, as one ``service``."""
+    """Give a command that runs steps the choice of its service, as one ``service``."""
 
     @functools.wraps(command)
     def with_service(
@@ -86,4 +88,23 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
         service = Service(loopback, isolated, patience_seconds)
         command(*arguments, service=service, **options)
 
-    return functools.reduce(lambda made, option: option(made), reversed(_OPTIONS), with_service)
+    return _decorated(with_service, (*_REACHING, _RUNNING))
+
+
+def reach_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that asks of what is there the choice of its service, as one ``service``."""
+
+    @functools.wraps(command)
+    def with_service(
+        *arguments: Any, loopback: bool, patience_seconds: float, **options: Any
+    ) -> None:
+        service = Service(loopback, isolated=False, patience_seconds=patience_seconds)
+        command(*arguments, service=service, **options)
+
+    return _decorated(with_service, _REACHING)
+
+
+def _decorated(
+    command: Callable[..., None], options: tuple[Callable[[Any], Any], ...]
+) -> Callable[..., None]:
+    return functools.reduce(lambda made, option: option(made), reversed(options), command)
