@@ -51,7 +51,8 @@ function drawStep(box, selected, choose) {
   svg("title", {}, `${box.name} (${box.kind}): ${box.status}`),
   svg("rect", { x: left, y: top, width: WIDTH, height: HEIGHT, rx: 8, class: "card" }),
   svg("rect", { x: left + 7, y: top + 10, width: 3, height: HEIGHT - 20, rx: 1.5, class: "edge" }),
-  svg("text", { x: left + 18, y: top + 22, class: "name" }, short(box.name, 25)),
+  svg("svg", { x: left + 18, y: top, width: WIDTH - 26, height: HEIGHT }, // cuts what is too wide
+    svg("text", { x: 0, y: 22, class: "name" }, short(box.name, 26))),
   svg("circle", { cx: left + 22, cy: top + 37.5, r: 4, class: "dot" }),
   svg("text", { x: left + 32, y: top + 41.5, class: "state" }, box.status, time(box)));
 }

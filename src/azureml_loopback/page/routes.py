@@ -13,6 +13,7 @@ from functools import wraps
 from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from azureml_loopback.errors import BadRequest, NotFound
 from azureml_loopback.page import views
@@ -93,6 +94,12 @@ def index(call: Call) -> Answer:
 @keyed
 def _page(call: Call) -> Answer:
     return _file("index.html")
+
+
+@routes.get("runs/{run}", query=("wsid", "tid"), open_=True)
+def link(call: Call) -> Answer:
+    """Lead the SDK's link of a run, which it calls the portal's, to the page's own view of it."""
+    return Answer(None, 303, {**HEADERS, "Location": f"/#/runs/{quote(call.parts['run'])}"})
 
 
 @routes.get("page/{name}", open_=True)
