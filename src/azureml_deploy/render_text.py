@@ -56,18 +56,20 @@ def finding_text(finding: Finding) -> RenderableType:
 
 
 def _steps(plan: DeploymentPlan, forecast: Mapping[str, str]) -> Table:
-    table = Table(title=f"Experiment {plan.experiment_name}", title_justify="left")
-    for column in ("Step", "Kind", "Nodes", "Compute", "Environment", "Snapshot", "Next submit"):
-        table.add_column(column, overflow="fold")
+    """Return the steps, two lines each, so that they fit a terminal of 80 columns."""
+    table = Table(
+        title=f"Experiment {plan.experiment_name}", title_justify="left", show_lines=True
+    )
+    table.add_column("Step, kind", no_wrap=True)
+    table.add_column("Nodes", overflow="fold")
+    table.add_column("Compute, environment", no_wrap=True)
+    table.add_column("Snapshot, next submit", overflow="fold")
     for step in plan.steps:
         row = (
-            step.name,
-            step.kind,
+            f"{step.name}\n{step.kind}",
             _nodes(step),
-            step.compute,
-            step.environment,
-            _snapshot(step),
-            forecast.get(step.name, ""),
+            f"{step.compute}\n{step.environment}",
+            f"{_snapshot(step)}\n{forecast.get(step.name, '')}",
         )
         table.add_row(*map(escape, row))
     return table

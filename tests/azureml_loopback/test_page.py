@@ -304,3 +304,14 @@ def test_a_chain_is_straight_and_a_cycle_is_drawn_all_the_same() -> None:
     assert len({x for x, _ in chain.boxes.values()}) == 1
     assert lay_out(["a", "b"], [("a", "b"), ("b", "a"), ("a", "a"), ("a", "nowhere")]).lines == {}
     assert lay_out([], []).boxes == {}
+
+
+def test_the_sdks_link_of_a_run_leads_to_its_view(workspace: Any, browser: httpx.Client) -> None:
+    from azureml.core import Experiment
+
+    run = Experiment(workspace, "linked").start_logging()
+    run.complete()
+    link = run.get_portal_url()
+    assert link.startswith(f"{browser.base_url}".rstrip("/"))
+    led = browser.get(link)
+    assert (led.status_code, led.headers["location"]) == (303, f"/#/runs/{run.id}")

@@ -78,6 +78,7 @@ prepare = PythonScriptStep(
     source_directory="source",
     arguments=["--out", prepared, "--files", files_input, "--table", table_input],
     inputs=[table_input],
+    allow_reuse=False,
     compute_target="cpu",
     runconfig=configuration,
 )

@@ -39,5 +39,6 @@ SERVICES = (
 
 @routes.get("workspaces/{workspace_id}", "", open_=True)
 def discover(call: Call) -> dict[str, str]:
-    """Return each service's address: all have one."""
-    return dict.fromkeys(SERVICES, call.loopback.identity.services_url)
+    """Return each service's address: all have one, but for the studio, which is the page."""
+    addresses = dict.fromkeys(SERVICES, call.loopback.identity.services_url)
+    return {**addresses, "studio": call.loopback.environment["HTTPS_PROXY"]}
