@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -309,6 +310,58 @@ class TestLists:
         assert (refused.status_code, "Mood" in refused.text) == (501, True)
         senseless = services("POST", "history/v1.0", path, json={"filter": "(Status eq Failed"})
         assert (senseless.status_code, "parenthesis" in senseless.text) == (400, True)
+
+
+class TestFurtherRoutes:
+    """What other clients than the SDK's own `Run` ask."""
+
+    def test_a_run_is_reached_by_name_by_id_and_alone(
+        self, family: Any, services: Services
+    ) -> None:
+        top, fold, _, other = family
+        name, experiment_id = top.experiment.name, top.experiment.id
+        for place in (f"experiments/{name}/runs", f"experimentids/{experiment_id}/runs", "runs"):
+            path = f"{place}/{top.id}"
+            assert services("GET", "history/v1.0", path).json()["runId"] == top.id
+            details = services("GET", "history/v1.0", f"{path}/details").json()
+            assert details["status"] == "Completed"
+            children = services("GET", "history/v1.0", f"{path}/children").json()["value"]
+            assert [run["runId"] for run in children] == [fold.id, other.id]
+
+    def test_runs_are_queried_and_changed_by_the_experiments_id(
+        self, family: Any, services: Services
+    ) -> None:
+        top, fold, *_ = family
+        place = f"experimentids/{top.experiment.id}"
+        wanted = {"filter": f"RunId eq {fold.id}"}
+        found = services("POST", "history/v1.0", f"{place}/runs:query", json=wanted).json()
+        assert [run["runId"] for run in found["value"]] == [fold.id]
+        wanted = {"runs": [{"runId": fold.id, "tags": {"late": "1"}}, {"runId": "no id"}]}
+        changed = services("PATCH", "history/v1.0", f"{place}/batch/runs", json=wanted).json()
+        assert changed["runs"][fold.id]["tags"]["late"] == "1"
+        assert "is no run id" in changed["errors"]["no id"]["error"]["message"]
+        tags = {"tagsToModify": {"late": "2", "later": "3"}, "tagsToDelete": ["late"]}
+        run = services("PATCH", "history/v1.0", f"{place}/runs/{fold.id}/tags", json=tags).json()
+        assert run["tags"] == {"fold": "3", "later": "3"}
+        services("DELETE", "history/v1.0", f"runs/{fold.id}/tags", json=["later"])
+        assert fold.get_tags() == {"fold": "3"}
+        wanted = {"runIds": [top.id, "gone"]}
+        found = services("POST", "history/v1.0", f"{place}/runs/runIds", json=wanted).json()
+        assert (list(found["runs"]), list(found["errors"])) == ([top.id], ["gone"])
+
+    def test_a_run_is_canceled_by_its_path(self, experiment: Any, services: Services) -> None:
+        run = start(experiment)
+        path = f"experiments/{experiment.name}/runs/{run.id}/cancel"
+        assert services("POST", "history/v1.0", path).json()["status"] == "Canceled"
+
+    def test_runs_are_listed_by_compute(self, workspace: Any, experiment: Any) -> None:
+        from azureml.core import Run
+
+        with start(experiment) as run:
+            run.tag("where", "here")
+        compute = SimpleNamespace(workspace=workspace, name="local")  # what `Run` reads of one
+        found = Run.list_by_compute(compute, tags={"where": "here"})
+        assert [one.run_id for one in found] == [run.id]
 
 
 class TestState:

@@ -29,6 +29,18 @@ def post(call: Call) -> Answer:
     return Answer({})
 
 
+@routes.post(
+    "experiments/{experiment}/runs/{run}/cancel", "experimentids/{experiment_id}/runs/{run}/cancel"
+)
+def cancel(call: Call) -> dict[str, Any]:
+    """Cancel a run."""
+    run = run_of(call)
+    _cancel(call, run, {})
+    now = state.get_run(call.loopback.store, run["runId"])
+    shown: dict[str, Any] = wire.answer("restclient.RunDto", now)
+    return shown
+
+
 @routes.post("experiments/{experiment}/batch/events")
 def post_several(call: Call) -> dict[str, Any]:
     """Take events of several runs; each one's error stands by itself."""

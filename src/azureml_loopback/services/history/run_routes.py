@@ -8,7 +8,7 @@ from typing import Any
 
 from azureml_loopback import odata, tokens, wire
 from azureml_loopback.clock import as_text
-from azureml_loopback.errors import ServiceError
+from azureml_loopback.errors import NotFound, NotImplementedHere, ServiceError
 from azureml_loopback.paging import PAGE, page, page_size
 from azureml_loopback.routing import Call, Routes
 from azureml_loopback.services.artifacts import state as artifacts
@@ -18,7 +18,9 @@ from azureml_loopback.store import Document, Store
 
 routes = Routes("/history/v1.0/{scope}")
 
-_RUN = ("experiments/{experiment}/runs/{run}", "experimentids/{experiment_id}/runs/{run}")
+_EXPERIMENT = ("experiments/{experiment}", "experimentids/{experiment_id}")
+_RUN = tuple(f"{experiment}/runs/{{run}}" for experiment in _EXPERIMENT)
+_ANY_RUN = (*_RUN, "runs/{run}")
 _LIST_QUERY = ("$filter", "$continuationToken", "$orderby", "$sortorder", "$top")
 _FIELDS = (
     "runId",
@@ -42,7 +44,7 @@ _FIELDS = (
 _LOG_FOLDERS = ("azureml-logs/", "logs/", "user_logs/", "system_logs/")
 
 
-@routes.get(*_RUN, "runs/{run}")
+@routes.get(*_ANY_RUN)
 def get(call: Call) -> dict[str, Any]:
     """Return a run."""
     return _answer(run_of(call))
@@ -55,7 +57,7 @@ def patch(call: Call) -> dict[str, Any]:
     return _answer(_add_or_modify(call, experiment_of(call), wanted))
 
 
-@routes.patch("experiments/{experiment}/batch/runs")
+@routes.patch(*(f"{experiment}/batch/runs" for experiment in _EXPERIMENT))
 def patch_several(call: Call) -> dict[str, Any]:
     """Make or change several runs; each one's error stands by itself."""
     body = wire.check("restclient.BatchAddOrModifyRunRequestDto", call.object())
@@ -71,7 +73,7 @@ def patch_several(call: Call) -> dict[str, Any]:
     return {"runs": made, "errors": errors}
 
 
-@routes.get(*(f"{run}/details" for run in _RUN))
+@routes.get(*(f"{run}/details" for run in _ANY_RUN))
 def details(call: Call) -> dict[str, Any]:
     """Describe a run: its definition, what it read and wrote, where its logs are."""
     run = run_of(call)
@@ -100,21 +102,46 @@ def token(call: Call) -> dict[str, Any]:
     return {"token": issued, "expiryTimeUtc": as_text(expiry)}
 
 
-@routes.delete(*(f"{run}/tags" for run in _RUN))
+@routes.delete(*(f"{run}/tags" for run in _ANY_RUN))
 def delete_tags(call: Call) -> dict[str, Any]:
     """Remove tags of a run."""
     run_id = run_of(call)["runId"]
     return _answer(state.remove_tags(call.loopback.store, run_id, call.json or []))
 
 
-@routes.get(*(f"{run}/children" for run in _RUN), query=_LIST_QUERY)
+@routes.patch(*(f"{run}/tags" for run in _RUN))
+def change_tags(call: Call) -> dict[str, Any]:
+    """Set and remove tags of a run at once."""
+    body, store = call.object(), call.loopback.store
+    unknown = sorted(body.keys() - {"tagsToModify", "tagsToDelete"})
+    if unknown:
+        raise NotImplementedHere(f"Changing tags by {unknown[0]} is not implemented")
+    with store.transaction():
+        run_id = run_of(call)["runId"]
+        state.update_run(store, run_id, tags=body.get("tagsToModify"))
+        return _answer(state.remove_tags(store, run_id, body.get("tagsToDelete") or []))
+
+
+@routes.post(*(f"{experiment}/runs/runIds" for experiment in _EXPERIMENT))
+def by_ids(call: Call) -> dict[str, Any]:
+    """Return the runs of an experiment that have these ids; each missing one is an error."""
+    experiment_id = experiment_of(call)["experimentId"]
+    wanted = [str(run_id) for run_id in call.object().get("runIds") or []]
+    known = {run_id: state.find_run(call.loopback.store, run_id) for run_id in wanted}
+    here = {i: run for i, run in known.items() if run and run["experimentId"] == experiment_id}
+    missing = (run_id for run_id in wanted if run_id not in here)
+    errors = {i: {"error": NotFound(f"There is no run '{i}'").body()["error"]} for i in missing}
+    return {"runs": {i: _answer(run) for i, run in here.items()}, "errors": errors}
+
+
+@routes.get(*(f"{run}/children" for run in _ANY_RUN), query=_LIST_QUERY)
 def children(call: Call) -> dict[str, Any]:
     """List the runs right below a run."""
     found = state.children(call.loopback.store, run_of(call)["runId"])
     return _listed(found, _from_query(call.query))
 
 
-@routes.post("experiments/{experiment}/runs:query")
+@routes.post(*(f"{experiment}/runs:query" for experiment in _EXPERIMENT))
 def query(call: Call) -> dict[str, Any]:
     """List the runs of an experiment that a filter wants."""
     body = wire.check("restclient.QueryParamsDto", call.object())
