@@ -29,7 +29,7 @@ class Filter:
     """
 
     wants: Callable[[Mapping[str, Any]], bool]
-    pinned: Mapping[str, str] = field(default_factory=dict)
+    pinned: Mapping[str, str | None] = field(default_factory=dict)
 
 
 _VERB = r"(?:eq|ne|gt|ge|lt|le)"
@@ -147,10 +147,10 @@ class _Reader:
         name = _known(head, self._fields)
         verb = _VERBS[found["verb"].lower()]
         wanted = _literal(found)
-        pins = verb is operator.eq and not key and wanted is not None
+        pins = verb is operator.eq and not key
         return Filter(
             lambda document: _compare(verb, _value(document, name, key), wanted),
-            {name: str(wanted)} if pins else {},
+            {name: wanted} if pins else {},
         )
 
     def _take(self, token: str) -> bool:

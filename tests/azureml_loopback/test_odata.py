@@ -87,6 +87,7 @@ def test_filters(text: str | None, wanted: bool | None) -> None:
 def test_a_filter_tells_what_to_look_up() -> None:
     pinned = odata.parse("(RootRunId eq top and (Tags/a eq 1) and RunId ne x)", FIELDS).pinned
     assert pinned == {"rootRunId": "top"}
+    assert odata.parse("(ParentRunId eq null)", FIELDS).pinned == {"parentRunId": None}
     assert odata.parse("RunId eq a or RunId eq b", FIELDS).pinned == {}
 
 

@@ -176,13 +176,16 @@ def _add_or_modify(call: Call, experiment: Document, wanted: Mapping[str, Any]) 
 
 
 def _candidates(store: Store, experiment_id: str, text: str | None) -> list[Document]:
-    """Return the runs among which a filter can find any: those below a root, where it names one."""
-    root_id = odata.parse(text, _FIELDS).pinned.get("rootRunId")
-    if root_id is None:
-        return state.runs(store, experiment_id)
-    root = state.find_run(store, root_id)
-    tree = [root, *state.descendants(store, root_id)] if root else []
-    return [run for run in tree if run["experimentId"] == experiment_id]
+    """Return the runs among which a filter can find any, by what it pins down."""
+    pinned = odata.parse(text, _FIELDS).pinned
+    root_id = pinned.get("rootRunId")
+    if root_id:
+        root = state.find_run(store, root_id)
+        tree = [root, *state.descendants(store, root_id)] if root else []
+        return [run for run in tree if run["experimentId"] == experiment_id]
+    if "parentRunId" in pinned and pinned["parentRunId"] is None:
+        return state.top_runs(store, experiment_id)
+    return state.runs(store, experiment_id)
 
 
 def _from_query(given: Mapping[str, str]) -> dict[str, Any]:

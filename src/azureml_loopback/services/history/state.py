@@ -246,6 +246,11 @@ def count_roots(store: Store, experiment_id: str) -> int:
     return store.count(_RUN, parent=experiment_id, name="")
 
 
+def top_runs(store: Store, experiment_id: str) -> list[Document]:
+    """Return the runs of an experiment that have no parent, oldest first."""
+    return store.list(_RUN, parent=experiment_id, name="")
+
+
 def children(store: Store, run_id: str, *, newest_first: bool = False) -> list[Document]:
     """Return the runs whose parent this is, in the order in which they were made."""
     return store.list(_RUN, name=run_id, newest_first=newest_first)

@@ -62,7 +62,8 @@ def query(call: Call) -> dict[str, Any]:
     if strategy not in {"None", "Default"}:
         raise NotImplementedHere(f"mergestrategytype {strategy} is not implemented")
     wanted = odata.parse(body.get("filter"), _FIELDS)
-    run_ids = [wanted.pinned["runId"]] if "runId" in wanted.pinned else _run_ids(call)
+    pinned = wanted.pinned.get("runId")
+    run_ids = [pinned] if pinned else _run_ids(call)
     everything = (found for run_id in run_ids for found in _of_run(call.loopback.store, run_id))
     found = odata.ordered(filter(wanted.wants, everything), body.get("orderby"), _FIELDS)
     part = page(found, body.get("top") or PAGE, body.get("continuationToken"))
