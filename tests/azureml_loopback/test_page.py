@@ -309,7 +309,7 @@ def test_a_chain_is_straight_and_a_cycle_is_drawn_all_the_same() -> None:
 def test_the_sdks_link_of_a_run_leads_to_its_view(workspace: Any, browser: httpx.Client) -> None:
     from azureml.core import Experiment
 
-    run = Experiment(workspace, "linked").start_logging()
+    run = Experiment(workspace, "linked").start_logging(snapshot_directory=None)
     run.complete()
     link = run.get_portal_url()
     assert link.startswith(f"{browser.base_url}".rstrip("/"))
