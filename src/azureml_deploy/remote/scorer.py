@@ -115,7 +115,7 @@ class Scorer:
     def _checked(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Let the catalog's validator see the request, as it sees the file of a `kedro run`."""
         catalog = DataCatalog.from_config({self._request: self._entry})
-        catalog.save(self._request, frame)
+        catalog.get(self._request).save(frame)
         try:
             checked: pd.DataFrame = catalog.load(self._request)
         except DataValidationError as error:
@@ -123,18 +123,29 @@ class Scorer:
             raise RequestError(
                 422, f"{message}; row 1 is the first record", _violations(error)
             ) from error
+        key = self._row_key
+        if key is not None and not _tells_apart(checked, key):
+            must = "there, and another in each row"
+            raise RequestError(
+                422, "The rows cannot be told apart", [_violation(key, None, None, must)]
+            )
         return checked
 
     def _in_order(self, response: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
         """Put the answer's rows in the request's order."""
-        if self._row_key is None:
+        key = self._row_key
+        if key is None:
             return response
-        for name, table in ((self._request, frame), (self._response, response)):
-            if self._row_key not in table or not table[self._row_key].is_unique:
-                raise RequestError(
-                    422, f"column {self._row_key} of '{name}' must be there and unique (row_key)"
-                )
-        return response.set_index(self._row_key, drop=False).loc[frame[self._row_key]]
+        if not _tells_apart(response, key) or set(response[key]) != set(frame[key]):
+            raise ScoringError(
+                f"row_key {key} of '{self._response}' does not tell its rows apart as that of "
+                f"'{self._request}' does"
+            )
+        return response.set_index(key, drop=False).loc[frame[key]]
+
+
+def _tells_apart(table: pd.DataFrame, key: str) -> bool:
+    return key in table and bool(table[key].is_unique)
 
 
 def read_request(text: str | bytes) -> Records:
@@ -218,14 +229,22 @@ def _violation(column: str | None, row: int | None, value: Any, must: str) -> di
 
 
 def _violations(error: DataValidationError) -> Iterable[dict[str, Any]]:
-    """Return the violations that a validator lists, or else Kedro's failed checks."""
+    """Return a validator's own list of violations, or pandera's failed cases, or its message."""
     listed = getattr(error, "violations", None)
     if listed is not None:
         return [dataclasses.asdict(each) for each in listed]
-    return [
-        _violation(failure.column, None, failure.failure_examples, failure.check or failure.message)
-        for failure in error.failures
-    ] or [_violation(None, None, None, error.message)]
+    cases = getattr(error.__cause__, "failure_cases", None)
+    if isinstance(cases, pd.DataFrame):
+        return [
+            _violation(
+                None if pd.isna(case["column"]) else str(case["column"]),
+                None if pd.isna(case["index"]) else int(case["index"]) + 1,
+                case["failure_case"],
+                str(case["check"]),
+            )
+            for case in cases.to_dict("records")
+        ]
+    return [_violation(None, None, None, error.message)]
 
 
 def _rows(frame: pd.DataFrame) -> list[Answer]:
