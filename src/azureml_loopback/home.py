@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import trustme
 
+from azureml_loopback.clock import new_id
 from azureml_loopback.identity import Identity
 from azureml_loopback.tokens import new_secret
 
@@ -90,13 +90,20 @@ class Home:
             write_private(path, new_secret().encode())
         return path.read_text(encoding="ascii")
 
+    @property
+    def workspace_file(self) -> Path:
+        """Return the file that holds the workspace's id."""
+        return self.folder / "workspace.id"
+
     def workspace_id(self) -> str:
-        """Return the workspace's id: another one after each reset.
+        """Return the workspace's id, made at first use and after each reset.
 
         The SDK keeps the last snapshot of a workspace under its id, and takes an unchanged folder's
         from there without asking; a service that forgot it must not look like the one that had it.
         """
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.secret()))
+        if not self.workspace_file.exists():
+            write_private(self.workspace_file, new_id().encode())
+        return self.workspace_file.read_text(encoding="ascii")
 
     def authority(self) -> trustme.CA:
         """Return the certificate authority, made at first use; its key is its owner's only."""

@@ -93,7 +93,8 @@ def reset(home: Home) -> None:
     stop(home)
     for path in (home.blobs, home.runs):
         shutil.rmtree(path, ignore_errors=True)
-    for path in (*home.folder.glob(f"{home.database.name}*"), home.request_log, home.server_log):
+    databases = home.folder.glob(f"{home.database.name}*")
+    for path in (*databases, home.workspace_file, home.request_log, home.server_log):
         path.unlink(missing_ok=True)
 
 
