@@ -16,11 +16,12 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from azureml_loopback import azurite
+from azureml_loopback import azurite, processes
 from azureml_loopback.blobs import Blobs
 from azureml_loopback.clock import Clock
 from azureml_loopback.context import Loopback
 from azureml_loopback.errors import BadRequest, NotFound
+from azureml_loopback.home import Home
 from azureml_loopback.services.content import state, tree
 from azureml_loopback.store import Store
 
@@ -286,6 +287,15 @@ class TestUnpack:
         assert list((tmp_path / "out").iterdir()) == []
         with pytest.raises(NotFound, match=r"\.projectcontent"):
             state.unpack(own, "unknown", tmp_path / "out")
+
+
+def test_a_reset_service_is_another_workspace(tmp_path: Path) -> None:
+    """Or the SDK would name the snapshots that it remembers of the one before."""
+    home = Home(tmp_path)
+    first = home.workspace_id()
+    assert home.workspace_id() == first
+    processes.reset(home)
+    assert home.workspace_id() != first
 
 
 def test_diffs() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +12,8 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+
+from azureml_loopback.identity import Identity
 
 Submit = Callable[..., Any]
 
@@ -227,3 +231,47 @@ def test_several_processes_are_refused(submit: Submit) -> None:
     run = submit("print()", distributed_job_config=MpiConfiguration(node_count=2))
     assert wait(run) == "Failed"
     assert "Distributed runs" in json.dumps(run.get_details()["error"])
+
+
+SUBMIT = """
+import sys
+from azureml.core import Experiment, ScriptRunConfig, Workspace
+from azureml.core.compute import AmlCompute, ComputeTarget
+workspace = Workspace.from_config()
+settings = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=2)
+ComputeTarget.create(workspace, "cpu", settings)
+config = ScriptRunConfig(sys.argv[1], "script.py", [sys.argv[2]], compute_target="cpu")
+print(Experiment(workspace, "killed").submit(config).id)
+"""
+
+
+def test_a_killed_service_runs_its_scripts_again(
+    own_service: Callable[..., Any], tmp_path: Path
+) -> None:
+    service, begun = own_service(), tmp_path / "begun"
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "script.py").write_text(
+        "import pathlib, sys, time\n"
+        "begun = pathlib.Path(sys.argv[1])\n"
+        "if not begun.exists():\n"
+        "    begun.touch()\n"
+        "    time.sleep(600)\n"
+        "print('again')\n"
+    )
+    submitted = service.run(SUBMIT, str(tmp_path / "source"), str(begun), cwd=tmp_path)
+    assert submitted.returncode == 0, submitted.stderr
+    run_id = submitted.stdout.split()[-1]
+    wait_for(begun.exists)
+    os.kill(service.home.server()["pid"], signal.SIGKILL)
+    again = own_service()
+    scope = Identity().arm_scope
+    url = f"https://loopback.api.azureml.ms/history/v1.0/{scope}/runs/{run_id}"
+    with again.client(Authorization=f"Bearer {again.token()}") as client:
+        wait_for(lambda: client.get(url).json()["status"] == "Completed")
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
