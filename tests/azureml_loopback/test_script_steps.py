@@ -297,15 +297,21 @@ def test_a_script_knows_its_run_and_its_pipeline(bench: Bench, tmp_path: Path) -
     assert Model(bench.workspace, "step_model").tags == {"run": step.id}
 
 
-def test_the_run_configuration_reaches_the_script(bench: Bench) -> None:
+def test_the_run_configuration_reaches_the_script(bench: Bench, table: Any) -> None:
     from azureml.core import RunConfiguration
+    from azureml.data.data_reference import DataReference
 
     config = RunConfiguration()
+    config.data_references = {"rows": DataReference(table[0], "rows", table[1]).to_config()}
     config.environment_variables = {"FROM_RUN": "one"}
     config.environment.environment_variables = {"FROM_ENVIRONMENT": "two"}
-    code = "import os; print(os.environ['FROM_RUN'], os.environ['FROM_ENVIRONMENT'], 'AZUREML_RUN_ID' in os.environ)"
+    code = """
+    import os
+    print(os.environ['FROM_RUN'], os.environ['FROM_ENVIRONMENT'], 'AZUREML_RUN_ID' in os.environ)
+    print(os.listdir(os.environ['AZUREML_DATAREFERENCE_rows']))
+    """
     run = bench.run([bench.step("show", code, runconfig=config)])
-    assert "one two True" in printed(run, "show")
+    assert "one two True\n['rows.csv']\n" in printed(run, "show")
     definition = steps(run)["show"].get_details()["runDefinition"]
     assert (definition["script"], definition["target"]) == ("script.py", "cpu")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from azureml_loopback.execution import ports, reuse
+from azureml_loopback.execution import config_data, ports, reuse, runconfig
 from azureml_loopback.execution.graph import Graph, parameters
 from azureml_loopback.execution.step import StepInput, StepOutput
 from azureml_loopback.services.arm import computes
@@ -79,8 +79,10 @@ def plan_step(
     module = entities.module(store, node["ModuleId"])
     values = parameters(node, module, run["ParameterAssignments"])
     computes.compute(store, target(values))
-    inputs = ports.inputs(store, run, graph, node)
+    config = runconfig.of_script(node, module)
+    inputs = {**config_data.inputs(store, config), **ports.inputs(store, run, graph, node)}
     datastore = datastores.default(loopback)["name"]
+    outputs = config_data.outputs(config, run_id, datastore)
     contents = {name: _content(loopback, run, graph, node_id, name) for name in inputs}
     return StepPlan(
         pipeline_run_id=run["Id"],
@@ -89,7 +91,7 @@ def plan_step(
         module=module,
         parameters=values,
         inputs=inputs,
-        outputs=ports.outputs(node, module, run_id, datastore),
+        outputs={**outputs, **ports.outputs(node, module, run_id, datastore)},
         reuse_key=reuse.key(node, module, values, inputs, contents),
     )
 

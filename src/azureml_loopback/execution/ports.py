@@ -52,13 +52,28 @@ def outputs(
         default_datastore: For an output that names none.
     """
     settings = {s["Name"]: s for s in node.get("ModuleOutputSettings") or []}
-    found = {}
-    for port in _ports(module, "Outputs"):
-        name, setting = port["Name"], settings.get(port["Name"], {})
-        datastore = setting.get("DataStoreName") or port.get("DataStoreName") or default_datastore
-        location = DataLocation(datastore, _output_path(name, setting, run_id))
-        found[name] = StepOutput(name, location, port, setting)
-    return found
+    return {
+        port["Name"]: output(port, settings.get(port["Name"], {}), run_id, default_datastore)
+        for port in _ports(module, "Outputs")
+    }
+
+
+def output(
+    port: Mapping[str, Any], setting: Mapping[str, Any], run_id: str, default_datastore: str
+) -> StepOutput:
+    """Return where one output goes.
+
+    Args:
+        port: Its StructuredInterfaceOutput.
+        setting: Its OutputSetting.
+        run_id: The step's own run.
+        default_datastore: For an output that names none.
+    """
+    name = str(port["Name"])
+    datastore = setting.get("DataStoreName") or port.get("DataStoreName") or default_datastore
+    return StepOutput(
+        name, DataLocation(datastore, _output_path(name, setting, run_id)), port, setting
+    )
 
 
 def mode(value: Any, default: str) -> str:
@@ -77,26 +92,26 @@ def is_promoted(setting: Mapping[str, Any]) -> bool:
     return setting.get("DatasetRegistration") is not None and not is_dataset_output(setting)
 
 
-def location_of(output: Mapping[str, Any]) -> DataLocation:
+def location_of(entity: Mapping[str, Any]) -> DataLocation:
     """Return where a NodeOutput or a DataSourceEntity has its data."""
-    reference = output["DataLocation"]["DataReference"]["AzureBlobReference"]
+    reference = entity["DataLocation"]["DataReference"]["AzureBlobReference"]
     return DataLocation(reference["AmlDataStoreName"], reference.get("RelativePath") or "")
 
 
-def node_output(output: StepOutput, dataset_id: str | None, content: str) -> Document:
+def node_output(written: StepOutput, dataset_id: str | None, content: str) -> Document:
     """Return the NodeOutput that tells where an output's data are.
 
     Args:
-        output: The output.
+        written: The output.
         dataset_id: The saved dataset made of it; nothing if there is none.
         content: What is equal for equal data.
     """
     reference = {
-        "RelativePath": output.location.path,
-        "AmlDataStoreName": output.location.datastore,
+        "RelativePath": written.location.path,
+        "AmlDataStoreName": written.location.datastore,
     }
     return {
-        "DataTypeId": output.port.get("DataTypeId"),
+        "DataTypeId": written.port.get("DataTypeId"),
         "Hash": content,
         "DataLocation": {
             "StorageType": "DataStore",

@@ -13,6 +13,13 @@ STRUCTURED = "USE_STRUCTURED_ARGUMENTS"
 """The value of ``Arguments`` that sends the reader to the module's interface."""
 
 
+def of_script(node: Mapping[str, Any], module: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the run configuration of a script's node; of another kind, an empty one."""
+    is_script = module.get("ModuleExecutionType") == "escloud"
+    config: dict[str, Any] = json.loads((is_script and node.get("Runconfig")) or "{}")
+    return config
+
+
 def run_configuration(node: Mapping[str, Any]) -> dict[str, Any]:
     """Return the run configuration of a node.
 
