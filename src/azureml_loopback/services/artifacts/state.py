@@ -218,7 +218,7 @@ def _data_path(loopback: Loopback, key: str, place: Mapping[str, str]) -> dict[s
     The SDK encodes an address once more before it uses it, so a name that has to be encoded would
     not be the same for all readers: what is not plain in it is written as ``~`` and two digits.
     """
-    plain = quote(key.replace("~", "%7E")).replace("%257E", "~7E").replace("%", "~")
+    plain = quote(key).replace("~", "%7E").replace("%", "~")
     datastore = datastores.get(loopback, place.get("dataStoreName") or ARTIFACT_DATASTORE)
     return {
         "dataStoreName": datastore["name"],

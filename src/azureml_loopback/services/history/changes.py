@@ -49,16 +49,30 @@ def moved(run: Document, status: str, now: str) -> Document:
     asked_to_stop = before == "CancelRequested" and status in GOING_ON
     if before in TERMINAL or asked_to_stop or unchanged:
         return run
-    changed = {
+    result = {
         **run,
         "status": status,
         "_statuses": [*run["_statuses"], {"status": status, "time": now}],
     }
     if status == "Running" and not run["startTimeUtc"]:
-        changed["startTimeUtc"] = now
+        result["startTimeUtc"] = now
     if status in TERMINAL:
-        changed["endTimeUtc"] = now
-    return changed
+        result["endTimeUtc"] = now
+    return result
+
+
+def told(run: Document, status: str, now: str) -> Document:
+    """Return the run in the status that a client says it has.
+
+    Raises:
+        BadRequest: The service runs it and knows better, or there is no such status.
+    """
+    if not run["_byClient"]:
+        raise BadRequest(
+            f"A client is not permitted to update the status of run {run['runId']}: "
+            "the service runs it"
+        )
+    return moved(run, status, now)
 
 
 def blamed(run: Document, error: Mapping[str, Any] | str | None) -> Document:
@@ -74,7 +88,7 @@ def changed(run: Document, wanted: Mapping[str, Any], now: str) -> Document:
     """Return the run as a ``CreateRunDto`` wants it; what is not given stays.
 
     Raises:
-        BadRequest: A property has another value already, or there is no such status.
+        BadRequest: A property has another value already, or the status is not the client's to say.
     """
     properties = wanted.get("properties") or {}
     for name in sorted(properties.keys() & run["properties"].keys()):
@@ -93,7 +107,7 @@ def changed(run: Document, wanted: Mapping[str, Any], now: str) -> Document:
         "_inputDatasets": _joined(run["_inputDatasets"], wanted.get("inputDatasets")),
         "_outputDatasets": _joined(run["_outputDatasets"], wanted.get("outputDatasets")),
     }
-    return moved(result, wanted["status"], now) if wanted.get("status") else result
+    return told(result, wanted["status"], now) if wanted.get("status") else result
 
 
 def _joined(known: list[Any], more: list[Any] | None) -> list[Any]:

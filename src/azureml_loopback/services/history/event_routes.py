@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from azureml_loopback import wire
-from azureml_loopback.errors import BadRequest, NotImplementedHere, ServiceError
+from azureml_loopback.errors import NotImplementedHere, ServiceError
 from azureml_loopback.routing import Answer, Call, Routes
 from azureml_loopback.services.history import state
 from azureml_loopback.services.history.access import experiment_of, run_of
@@ -66,12 +66,7 @@ def _take(call: Call, run: Document, event: Mapping[str, Any]) -> None:
 
 def _moves_to(status: str) -> Handler:
     def move(call: Call, run: Document, data: Mapping[str, Any]) -> None:
-        if not run["_byClient"]:
-            raise BadRequest(
-                f"A client is not permitted to update the status of run {run['runId']}: "
-                "the service runs it"
-            )
-        state.set_status(call.loopback.store, run["runId"], status)
+        state.tell_status(call.loopback.store, run["runId"], status)
 
     return move
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from azureml_loopback.errors import BadRequest, Conflict, NotFound
 from azureml_loopback.identity import Identity
-from azureml_loopback.services.history.changes import blamed, changed, moved
+from azureml_loopback.services.history.changes import blamed, changed, moved, told
 from azureml_loopback.store import Document, Store
 
 _EXPERIMENT = "experiment"
@@ -284,6 +284,16 @@ def set_status(
     return store.update(
         _RUN, run_id, lambda run: moved(blamed(run, error), status, store.clock.text())
     )
+
+
+def tell_status(store: Store, run_id: str, status: str) -> Document:
+    """Move a run to the status that a client says it has.
+
+    Raises:
+        NotFound: There is no such run.
+        BadRequest: The service runs it and knows better, or there is no such status.
+    """
+    return store.update(_RUN, run_id, lambda run: told(run, status, store.clock.text()))
 
 
 def update_run(
