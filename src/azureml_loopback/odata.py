@@ -49,6 +49,10 @@ _VERBS: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "le": operator.le,
 }
+_TIME = re.compile(
+    r"(?P<seconds>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(\.(?P<fraction>\d+))?"
+    r"(Z|(?P<zone>[+-]\d\d:\d\d))?"
+)
 _MISSING = object()
 
 
@@ -224,13 +228,16 @@ def _alike(value: Any, wanted: str) -> tuple[Any, Any]:
 
 def _time(text: str) -> datetime | None:
     """Read a time; one without a zone is in UTC."""
-    if not re.match(r"\d{4}-\d\d-\d\d[T ]", text):
+    found = _TIME.fullmatch(text)
+    if found is None:
         return None
+    # Python 3.10 reads six digits of a second only
+    fraction = (found["fraction"] or "").ljust(6, "0")[:6]
     try:
-        found = datetime.fromisoformat(re.sub(r"Z$", "+00:00", text))
+        time = datetime.fromisoformat(f"{found['seconds']}.{fraction}{found['zone'] or ''}")
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def _rank(name: str) -> Callable[[Mapping[str, Any]], tuple[bool, Any]]:
