@@ -116,19 +116,23 @@ class ModelRegistryDataset(AbstractDataset[Any, Any]):
 class ModelFolderDataset(AbstractDataset[Any, Any]):
     """A version that was downloaded, or that Azure ML put beside an endpoint's entry script."""
 
-    def __init__(self, *, model_path: str, model_name: str | None = None) -> None:
+    def __init__(
+        self, *, model_path: str, model_name: str | None = None, source: str | None = None
+    ) -> None:
         """Name the folder.
 
         Args:
             model_path: The folder, or one above it.
             model_name: The model's name, for messages.
+            source: Where it comes from, for the warning that its pickle is loaded with.
         """
         self._model_path = Path(model_path)
         self._model_name = model_name
+        self._source = source or model_path
 
     def load(self) -> dict[str, Any]:
         """Return model and artifacts; who made the pickle is trusted with this process."""
-        return read_version(self._model_path, str(self._model_path))
+        return read_version(self._model_path, self._source)
 
     def save(self, data: Any) -> None:
         """Refuse: a version never changes."""

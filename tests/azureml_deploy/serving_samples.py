@@ -89,10 +89,10 @@ def serving(project: Path, *arguments: str, **variables: str) -> Iterator[Served
             assert process.stdout is not None
             assert process.stderr is not None
             said = ""
-            while not (address := re.search(r"http://[0-9.]+:\d+", said)):
+            while not (address := re.search(r"(http://[0-9.]+:\d+): POST", said)):
                 line = process.stdout.readline()
                 assert line, said + process.stderr.read()
                 said += line
-            yield Served(process, said, address[0])
+            yield Served(process, said, address[1])
         finally:
             process.terminate()

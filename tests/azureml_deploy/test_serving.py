@@ -21,11 +21,14 @@ import httpx
 import pandas as pd
 import pytest
 from foreign_project import AZUREML, edit, kedro, run
+from loopback_service import Loopback
 from serving_samples import Served, serving, write_orchard
 from uv import find_uv_bin
 
 from azureml_deploy.config import parse_config
-from azureml_deploy.errors import ConfigError
+from azureml_deploy.errors import ConfigError, UsageError
+from azureml_deploy.service_errors import Patience
+from azureml_deploy.serving.models import find_model, read_wanted
 
 APPLES = [{"name": "Gala", "weight": 120}, {"name": "Cox", "weight": 90}]
 GRADES = [
@@ -322,3 +325,60 @@ def wait_for(client: httpx.Client, address: str, log: Path) -> None:
         else:
             return
     pytest.fail(log.read_text())
+
+
+@pytest.fixture(scope="module")
+def registered(workspace: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model of the workspace with three versions, of which the second is the champion."""
+    from azureml.core.model import Model
+
+    folder = tmp_path_factory.mktemp("register")
+    (folder / "model.pkl").write_bytes(pickle.dumps(None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder.parent)  # the SDK refuses a path outside the working directory
+        for heavy in (50, 100, 150):
+            edit(folder, "heavy.json", str(heavy))
+            tags = {"champion": "true"} if heavy == 100 else {}
+            Model.register(workspace, folder.name, "served-apples", tags=tags)
+        Model.register(workspace, folder.name, "lonely-apples")
+    return "served-apples"
+
+
+def test_the_workspaces_models_are_served_by_name(
+    orchard: Path, loopback: Loopback, registered: str
+) -> None:
+    for model, version, heavy in (
+        (registered, 2, [True, False]),
+        (f"{registered}:3", 3, [False, False]),
+    ):
+        with serving(orchard, model, "--loopback", **loopback.variables) as served:
+            assert f"Serving {registered} version {version} of workspace loopback" in served.said
+            with served.client() as client:
+                rows = client.post("/score", json=APPLES).json()["result"]
+            served.process.terminate()
+            assert served.process.stderr is not None
+            assert f"it comes from model {registered} version {version} of workspace" in " ".join(
+                served.process.stderr.read().split()
+            )
+        assert [row["heavy"] for row in rows] == heavy
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("served-aples", "has no model 'served-aples'; did you mean 'served-apples'?"),
+        ("served-apples:9", "has no version 9 (it has: served-apples:3, served-apples:2, served-apples:1)"),
+        ("lonely-apples", "has no champion (no version has the tag champion); name a version: lonely-apples:1"),
+    ],
+)  # fmt: skip
+def test_a_model_that_is_not_there_is_named(
+    model: str, message: str, workspace: Any, registered: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        find_model(workspace, read_wanted(model), Patience(0))
+
+
+@pytest.mark.parametrize("text", ["", ":1", "a:", "a:b", "a:1:2"])
+def test_what_names_no_model_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="write NAME, NAME:VERSION or champion"):
+        read_wanted(text)

@@ -20,13 +20,7 @@ from azureml_deploy.errors import ConfigError
 from azureml_deploy.planning import parameter_value
 from azureml_deploy.project import Project, Selection
 from azureml_deploy.serving.bundle import ENTRY_SCRIPT, endpoint_of
-from azureml_deploy.serving.models import (
-    CHAMPION,
-    WantedModel,
-    download_model,
-    find_model,
-    read_wanted,
-)
+from azureml_deploy.serving.models import CHAMPION, WantedModel, download_model, read_wanted
 from azureml_deploy.serving.opening import ServingProject, open_scorer, open_serving
 
 AZURES_PORT = 5001
@@ -103,34 +97,21 @@ def _serve(
 ) -> None:
     from azureml_deploy.serving.app import listen, make_app, serve  # noqa: PLC0415
 
-    with listen(*address) as listener:
-        if wanted is None:
-            scorer, version = open_scorer(metadata, selection, opened)
-            entry = opened.project.sources.catalog.entry(opened.registry)
-            name = str(entry.config.get("model_name", opened.registry))
-            source = f"'{opened.registry}' of the catalog"
-        else:
+    with listen(*address) as listener, tempfile.TemporaryDirectory() as target:
+        downloaded = None
+        if wanted is not None:
             config, place = opened.project.config.workspace, opened.project.path
-            with tempfile.TemporaryDirectory() as target:
-                with service.opened(config, place, console) as (workspace, patience):
-                    found = find_model(workspace, wanted, patience)
-                    name, version = found.name, str(found.version)
-                    source = f"workspace {workspace.name}"
-                    console.print(
-                        f"Loading the pickle of model {name}:{version} from {source}; code in it "
-                        "runs as you",
-                        style="yellow",
-                    )
-                    download_model(found, Path(target), patience)
-                scorer, _ = open_scorer(metadata, selection, opened, Path(target))
+            with service.opened(config, place, console) as (workspace, patience):
+                folder = Path(target)
+                downloaded = (folder, download_model(workspace, wanted, folder, patience))
+        scorer, model = open_scorer(metadata, selection, opened, downloaded)
         host, port = listener.getsockname()[:2]
-        console.print(f"Serving {name} version {version or '?'} of {source}", highlight=False)
         console.print(
+            f"Serving {model.name} version {model.version} of {model.source}\n"
             f"http://{host}:{port}: POST /score, GET /health, GET /swagger.json; Ctrl-C ends it",
             highlight=False,
             soft_wrap=True,
         )
-        model = {"name": name, "version": version, "source": source}
         serve(make_app(scorer, model), listener)
 
 

@@ -120,7 +120,7 @@ def recording(record: Recorder, what: str, method: Any) -> Any:
     if isinstance(method, staticmethod):
         return staticmethod(function)
 
-    def without_self(_: Any, *arguments: Any, **options: Any) -> Recorded:
+    def without_self(_: Any, *arguments: Any, **options: Any) -> Any:
         return function(*arguments, **options)
 
     if isinstance(method, property):

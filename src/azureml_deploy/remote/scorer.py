@@ -115,7 +115,7 @@ class Scorer:
     def _checked(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Let the catalog's validator see the request, as it sees the file of a `kedro run`."""
         catalog = DataCatalog.from_config({self._request: self._entry})
-        catalog.get(self._request).save(frame)
+        catalog[self._request].save(frame)
         try:
             checked: pd.DataFrame = catalog.load(self._request)
         except DataValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import uvicorn
@@ -16,6 +17,7 @@ from starlette.routing import Route
 
 from azureml_deploy.errors import UsageError
 from azureml_deploy.remote.scorer import RequestError, Scorer, read_request
+from azureml_deploy.serving.models import ServedModel
 
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes of one request: some hundred thousand rows."""
@@ -23,12 +25,12 @@ BODY_LIMIT = 16 * 1024 * 1024
 log = logging.getLogger(__name__)
 
 
-def make_app(scorer: Scorer, model: Mapping[str, str]) -> Starlette:
+def make_app(scorer: Scorer, model: ServedModel) -> Starlette:
     """Make the ASGI application.
 
     Args:
         scorer: What answers.
-        model: Name, version and source of what is served, for ``/health``.
+        model: What is served.
     """
 
     async def score(request: Request) -> Response:
@@ -46,7 +48,7 @@ def make_app(scorer: Scorer, model: Mapping[str, str]) -> Starlette:
         return PlainTextResponse("Healthy")
 
     async def health(_: Request) -> Response:
-        return JSONResponse({"status": "Healthy", "model": dict(model)})
+        return JSONResponse({"status": "Healthy", "model": asdict(model)})
 
     async def swagger(_: Request) -> Response:
         return JSONResponse(_description(model))
@@ -76,6 +78,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # who reads the address that is printed next may connect at once
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
@@ -106,14 +109,14 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _description(model: Mapping[str, str]) -> dict[str, Any]:
+def _description(model: ServedModel) -> dict[str, Any]:
     """Describe the endpoint as OpenAPI does."""
     rows = {"type": "array", "minItems": 1, "items": {"type": "object"}}
     data = {"type": "object", "required": ["data"], "properties": {"data": rows}}
     result = {"type": "object", "properties": {"result": {"type": "array", "items": {}}}}
     return {
         "openapi": "3.0.3",
-        "info": {"title": model["name"], "version": model["version"] or "0"},
+        "info": {"title": model.name, "version": model.version},
         "paths": {
             "/score": {
                 "post": {

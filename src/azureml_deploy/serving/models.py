@@ -24,6 +24,15 @@ class WantedModel:
     version: int | None = None
 
 
+@dataclass(frozen=True)
+class ServedModel:
+    """What answers, for people: ``/health`` shows it."""
+
+    name: str
+    version: str
+    source: str
+
+
 def read_wanted(text: str) -> WantedModel:
     """Read ``NAME`` or ``NAME:VERSION``.
 
@@ -69,27 +78,25 @@ def find_model(workspace: Any, wanted: WantedModel, patience: Patience) -> Any:
     raise UsageError(f"Model '{wanted.name}' has no version {wanted.version} (it has: {numbers})")
 
 
-def download_model(model: Any, folder: Path, patience: Patience) -> Path:
+def download_model(
+    workspace: Any, wanted: WantedModel, folder: Path, patience: Patience
+) -> ServedModel:
     """Download a version.
 
     Args:
-        model: The SDK's `Model`.
+        workspace: Where it is registered.
+        wanted: Which.
         folder: Where to.
         patience: With the service.
 
-    Returns:
-        The folder.
-
     Raises:
+        UsageError: There is no such model or version, or it has no champion.
         ServiceError: The service failed.
     """
-    patience.ask(
-        f"Downloading model {model.name}:{model.version}",
-        model.download,
-        str(folder),
-        exist_ok=True,
-    )
-    return folder
+    model = find_model(workspace, wanted, patience)
+    what = f"Downloading model {model.name}:{model.version}"
+    patience.ask(what, model.download, str(folder), exist_ok=True)
+    return ServedModel(model.name, str(model.version), f"workspace {workspace.name}")
 
 
 def _few(names: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from azureml_deploy.errors import ConfigError, UsageError
 from azureml_deploy.pickles import MissingPackagesError
 from azureml_deploy.project import Project, Selection, load_context, open_config, open_project
 from azureml_deploy.remote.scorer import Scorer, ScoringError, quiet_kedro
+from azureml_deploy.serving.models import ServedModel
 
 MODEL_TYPE = "azureml_deploy.datasets.ModelFolderDataset"
 
@@ -68,18 +69,21 @@ def open_serving(metadata: Any, selection: Selection) -> ServingProject:
 
 
 def open_scorer(
-    metadata: Any, selection: Selection, opened: ServingProject, model_path: Path | None = None
-) -> tuple[Scorer, str]:
+    metadata: Any,
+    selection: Selection,
+    opened: ServingProject,
+    downloaded: tuple[Path, ServedModel] | None = None,
+) -> tuple[Scorer, ServedModel]:
     """Load model and pipeline.
 
     Args:
         metadata: Kedro's `ProjectMetadata`.
         selection: What the project was opened with.
         opened: The project.
-        model_path: Folder of a registered version; without one, the catalog's own champion.
+        downloaded: A registered version and its folder; without one, the catalog's own champion.
 
     Returns:
-        The scorer, and the model's version as the registry tells it.
+        The scorer, and what it serves.
 
     Raises:
         UsageError: There is no champion.
@@ -90,10 +94,11 @@ def open_scorer(
 
     catalog = load_context(settings, metadata, selection).catalog
     quiet_kedro()
-    if model_path is not None:
-        catalog._add_from_config(
-            opened.registry, {"type": MODEL_TYPE, "model_path": str(model_path)}
-        )
+    if downloaded is not None:
+        folder, served = downloaded
+        source = f"model {served.name} version {served.version} of {served.source}"
+        entry = {"type": MODEL_TYPE, "model_path": str(folder), "source": source}
+        catalog._add_from_config(opened.registry, entry)
     try:
         model = catalog.load(opened.registry)
         if model is None:
@@ -106,8 +111,16 @@ def open_scorer(
         scorer = Scorer(opened.project.sources.pipeline, catalog, **roles)
     except (ScoringError, DatasetError) as error:
         raise ConfigError(f"serving: {_reason(error, opened)}") from error
-    version = model.get("version") if isinstance(model, dict) else None
-    return scorer, str(version or "")
+    return scorer, served if downloaded else _champion(opened, model)
+
+
+def _champion(opened: ServingProject, model: Any) -> ServedModel:
+    entry = opened.project.sources.catalog.entry(opened.registry)
+    return ServedModel(
+        name=str(entry.config.get("model_name", opened.registry)),
+        version=str(model.get("version", "?")) if isinstance(model, dict) else "?",
+        source=f"'{opened.registry}' of the catalog",
+    )
 
 
 def _reason(error: Exception, opened: ServingProject) -> str:
