@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +18,22 @@ PYTHONS = frozenset({"python", "python3"})
 
 @dataclass(frozen=True)
 class AutoMLCommand:
-    """How AutoML is trained; the protocol's options are added to the words.
+    """How AutoML is trained.
 
     Attributes:
-        words: Program and arguments.
-        requirements: What the command needs beyond what a step declares, where steps have
-            environments of their own.
+        words: Program and arguments, to which the protocol's options are added.
     """
 
     words: tuple[str, ...]
-    requirements: tuple[str, ...] = ()
 
     def prepared(
         self, definition: Mapping[str, Any], environments: Environments, folder: Path, log: Log
     ) -> tuple[list[str], dict[str, str]]:
         """Return the command with its Python in place, and its environment variables.
 
-        A step's own environment does not hold the command's package, so that package alone is
-        lent to it: all that is installed beside it here would hide what the step declares.
+        The environment that a step declares holds neither the command's package nor what that
+        needs. So the package alone is lent to it (all that is installed beside it here would hide
+        what the step declares), and its ``requirements.txt``, if it has one, is installed there.
 
         Args:
             definition: The environment that the step declares.
@@ -47,12 +44,13 @@ class AutoMLCommand:
         Raises:
             StepFailed: The environment cannot be had, or the command's module is not there.
         """
-        variables = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        variables = {**environments.variables(), "PYTHONUNBUFFERED": "1"}
         if self.words[0] not in PYTHONS:
             return list(self.words), variables
-        python = environments.python_for(definition, log, self.requirements)
-        if python != Path(sys.executable) and self.words[1:2] == ("-m",):
-            variables["PYTHONPATH"] = str(_lend(self.words[2], folder / "automl-path"))
+        module = _module(self.words[2]) if self.words[1:2] == ("-m",) else None
+        python = environments.python_for(definition, log, _needs(module))
+        if module and python != Path(sys.executable):
+            variables["PYTHONPATH"] = str(_lend(module, folder / "automl-path"))
         return [str(python), *self.words[1:]], variables
 
 
@@ -70,19 +68,32 @@ def protocol_options(settings: Path, data: Mapping[str, Path], output: Path) -> 
     return [*options, "--output", str(output)]
 
 
-def _lend(module: str, folder: Path) -> Path:
-    """Return a folder for PYTHONPATH with a link to a module that is installed here."""
-    name = module.partition(".")[0]
-    spec = importlib.util.find_spec(name)
+def _module(name: str) -> Path:
+    """Return where a module is installed here: a package's folder, or a file."""
+    top = name.partition(".")[0]
+    spec = importlib.util.find_spec(top)
     packages = list(spec.submodule_search_locations or ()) if spec else []
     place = packages[0] if packages else spec and spec.origin
     if not place:
         raise StepFailed(
-            f"The AutoML command's module '{name}' is not installed where the service runs; "
+            f"The AutoML command's module '{top}' is not installed where the service runs; "
             "name another command by --automl-command",
             "SystemError",
         )
-    source = Path(place)
+    return Path(place)
+
+
+def _needs(module: Path | None) -> list[str]:
+    """Return the requirements that a package brings along."""
+    listing = module / "requirements.txt" if module else None
+    if listing is None or not listing.is_file():
+        return []
+    lines = map(str.strip, listing.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _lend(module: Path, folder: Path) -> Path:
+    """Return a folder for PYTHONPATH that holds a module and nothing else."""
     folder.mkdir(exist_ok=True)
-    (folder / source.name).symlink_to(source)
+    (folder / module.name).symlink_to(module)
     return folder

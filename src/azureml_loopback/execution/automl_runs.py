@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from azureml_loopback.execution import transfer
 from azureml_loopback.execution.automl import TRAINING, VALIDATION, Training, train
@@ -52,7 +52,7 @@ class AutoMLWork:
             run_id=run_id,
             job=jasmine.job_of(request),
             datasets={role: named[role] for role in (TRAINING, VALIDATION) if role in named},
-            environment=_environment(run),
+            environment=jasmine.CURATED_ENVIRONMENT,
             folder=folder,
             log=StepLog(self._loopback, run_id),
             canceled=canceled,
@@ -61,9 +61,3 @@ class AutoMLWork:
             train(training, self._command, self._environments)
         finally:
             transfer.clear(folder)
-
-
-def _environment(run: Document) -> dict[str, Any]:
-    configuration = (run.get("runDefinition") or {}).get("configuration") or {}
-    environment: dict[str, Any] = configuration.get("environment") or {}
-    return environment

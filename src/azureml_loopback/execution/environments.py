@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
+
 from azureml_loopback.execution.declared import (
     DeclaredEnvironment,
     EnvironmentBuildError,
@@ -27,8 +30,11 @@ from azureml_loopback.execution.interpreters import find_python, pythons
 Log = Callable[[str], None]
 """Takes a line for the step's log."""
 
-_MISSING = re.compile(
-    r"Because (?:there (?:is|are) no versions? of )?(\S+) was not found in the package"
+_MISSING = re.compile(r"Because (\S+) was not found in the package registry")
+_BUILDING = ".building-{pid}-"
+_OF_THE_CALLERS_PYTHON = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX"})
+_TO_A_LOOPBACK = frozenset(
+    {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}
 )
 
 
@@ -47,6 +53,9 @@ class Environments(Protocol):
             EnvironmentBuildError: It cannot be had; says why.
         """
 
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables that a step takes over from the service."""
+
 
 @dataclass(frozen=True)
 class CallerEnvironment:
@@ -62,6 +71,12 @@ class CallerEnvironment:
         )
         return Path(sys.executable)
 
+    def variables(self) -> dict[str, str]:
+        """Return the service's own, but for those that say which run this is."""
+        return {
+            name: value for name, value in os.environ.items() if not name.startswith("AZUREML_")
+        }
+
 
 class IsolatedEnvironments:
     """Each step runs in the environment that it declares, built once for its content."""
@@ -71,8 +86,9 @@ class IsolatedEnvironments:
         self._folder = folder
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
-        for draft in folder.glob(".building-*"):
-            shutil.rmtree(draft, ignore_errors=True)
+        for draft in folder.glob(_BUILDING.format(pid="*") + "*"):
+            if not psutil.pid_exists(int(draft.name.split("-")[1])):
+                shutil.rmtree(draft, ignore_errors=True)
 
     def python_for(self, definition: Mapping[str, Any], log: Log, also: Sequence[str] = ()) -> Path:
         """Return the Python of a declared environment; the first to ask builds it, others wait.
@@ -96,6 +112,11 @@ class IsolatedEnvironments:
                 self._build(declared, interpreter, also, target, log)
         return target / "bin" / "python"
 
+    def variables(self) -> dict[str, str]:
+        """Return the service's own, but for those that say which run or which Python this is."""
+        own = CallerEnvironment().variables()
+        return {name: value for name, value in own.items() if name not in _OF_THE_CALLERS_PYTHON}
+
     def _lock(self, key: str) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(key, threading.Lock())
@@ -111,7 +132,8 @@ class IsolatedEnvironments:
         self._folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         log(f"Environment '{declared.name}': building {target.name} with {interpreter}")
-        draft = Path(tempfile.mkdtemp(prefix=".building-", dir=self._folder))
+        prefix = _BUILDING.format(pid=os.getpid())
+        draft = Path(tempfile.mkdtemp(prefix=prefix, dir=self._folder))
         try:
             # relocatable: it is moved to its place once it is whole. Seeded, as conda's have pip
             options = ("--seed", "--relocatable", "--clear", "--python", interpreter)
@@ -119,10 +141,19 @@ class IsolatedEnvironments:
             for requirements in (declared.conda, (*declared.pip, *also)):
                 if requirements:
                     log(f"Environment '{declared.name}': {_install(declared, draft, requirements)}")
-            draft.rename(target)
+            _place(draft, target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         log(f"Environment '{declared.name}': built in {time.monotonic() - started:.1f} s")
+
+
+def _place(draft: Path, target: Path) -> None:
+    """Move an environment to its place, unless another process was quicker with an equal one."""
+    try:
+        draft.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
 
 
 def _interpreter(declared: DeclaredEnvironment, log: Log) -> tuple[str, Path]:
@@ -162,6 +193,7 @@ def _uv(declared: DeclaredEnvironment, arguments: Sequence[str | Path]) -> str:
         # away from any project, whose settings uv would read
         command,
         cwd=tempfile.gettempdir(),
+        env=_variables_for_uv(),
         capture_output=True,
         text=True,
         check=False,
@@ -171,6 +203,17 @@ def _uv(declared: DeclaredEnvironment, arguments: Sequence[str | Path]) -> str:
             f"Environment '{declared.name}' cannot be built: {_reason(done.stderr, declared)}"
         )
     return done.stderr
+
+
+def _variables_for_uv() -> dict[str, str]:
+    """Return this process's variables; a loopback that it is led to would refuse PyPI."""
+    proxy = os.environ.get("HTTPS_PROXY", "")
+    led = bool(proxy) and os.environ.get("MSI_ENDPOINT", "").startswith(f"{proxy}/msi/")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not (led and name.upper() in _TO_A_LOOPBACK)
+    }
 
 
 def _reason(said: str, declared: DeclaredEnvironment) -> str:

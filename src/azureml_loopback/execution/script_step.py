@@ -87,7 +87,7 @@ class ScriptRunner:
                 [str(python), str(IN_STEP), str(task_file)],
                 cwd=folder,
                 environment={
-                    **_inherited(),
+                    **self._environments.variables(),
                     **step.loopback.environment,
                     **runconfig.environment_variables(config, step),
                     **run_variables(step),
@@ -133,11 +133,6 @@ def run_variables(step: StepContext) -> dict[str, str]:
         "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time() + LIFETIME)),
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _inherited() -> dict[str, str]:
-    """Return the service's own variables, but for those that say which run this is."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("AZUREML_")}
 
 
 def _unpacked(step: StepContext) -> Path:
