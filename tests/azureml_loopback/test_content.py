@@ -111,12 +111,18 @@ class TestSnapshots:
         assert restored(snapshots, taken, tmp_path / "back")["train.py"] == "later\n"
 
     def test_of_start_logging_belong_to_the_run(
-        self, workspace: Any, snapshots: Any, source: Path, tmp_path: Path
+        self,
+        workspace: Any,
+        snapshots: Any,
+        source: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         from azureml.core import Experiment
 
+        monkeypatch.chdir(tmp_path)  # the SDK makes folders for outputs and logs where it is
         experiment = Experiment(workspace, "content")
-        run = experiment.start_logging(snapshot_directory=str(source), outputs=str(tmp_path / "o"))
+        run = experiment.start_logging(snapshot_directory=str(source))
         run.complete()
         assert run.get_snapshot_id() == run.get_properties()["ContentSnapshotId"]
         (tmp_path / "back").mkdir()

@@ -18,6 +18,14 @@ from azureml_loopback.store import Store
 Services = Callable[..., httpx.Response]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave the folders for outputs and logs, which the SDK makes where it is, out of the project."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("work"))
+        yield
+
+
 @pytest.fixture(scope="module")
 def experiment(workspace: Any) -> Any:
     from azureml.core import Experiment

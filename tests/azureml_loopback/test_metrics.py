@@ -36,6 +36,14 @@ RESIDUALS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave the folders for outputs and logs, which the SDK makes where it is, out of the project."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("work"))
+        yield
+
+
 @pytest.fixture
 def run(workspace: Any) -> Iterator[Any]:
     from azureml.core import Experiment

@@ -192,9 +192,12 @@ def test_a_script_is_stopped(submit: Submit) -> None:
     assert run.get_status() == "Canceled"
 
 
-def test_a_script_can_have_a_parent(workspace: Any, submit: Submit, tmp_path: Path) -> None:
+def test_a_script_can_have_a_parent(
+    workspace: Any, submit: Submit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from azureml.core import Experiment, ScriptRunConfig
 
+    monkeypatch.chdir(tmp_path)  # the SDK makes folders for outputs and logs where it is
     parent = Experiment(workspace, "scripts").start_logging(snapshot_directory=None)
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "script.py").write_text(
