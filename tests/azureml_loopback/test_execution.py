@@ -15,8 +15,9 @@ import pytest
 from pipeline_samples import Bench, printed, steps, wait
 
 from azureml_loopback import processes
+from azureml_loopback.errors import BadRequest
 from azureml_loopback.execution import process_group
-from azureml_loopback.execution.graph import parameters, read_graph
+from azureml_loopback.execution.graph import check_order, parameters, read_graph
 from azureml_loopback.execution.step import StepCanceled, StepFailed
 from conftest import Service, start_service
 
@@ -55,6 +56,12 @@ def test_a_step_is_ready_when_all_before_it_are_done(done: str, ready: str) -> N
 def test_nothing_is_ready_behind_what_is_not_done(code: str) -> None:
     graph = read_graph(graph_of("a>b"))
     assert graph.ready({"a": code, "b": "NotStarted"}) == []
+
+
+def test_steps_that_wait_for_each_other_are_named() -> None:
+    check_order(read_graph(graph_of("a>b", "a>c", "b>c")))
+    with pytest.raises(BadRequest, match=r"wait for each other: .*b.* -> "):
+        check_order(read_graph(graph_of("a>b", "b>c", "c>b")))
 
 
 def test_parameters_come_from_the_node_the_module_and_the_run() -> None:
@@ -237,6 +244,21 @@ def test_a_canceled_run_ends_its_processes_and_their_children(bench: Bench, tmp_
     assert steps(run)["running"].get_details()["status"] == "Canceled"
     run.cancel()  # once more changes nothing
     assert run.get_status() == "Canceled"
+
+
+def test_a_step_waits_for_a_node_and_may_be_canceled_there(bench: Bench, tmp_path: Path) -> None:
+    from azureml.core.compute import ComputeTarget
+
+    bench.cluster("none", 0)
+    run = bench.submit([bench.step(n, "print('ran')", compute="none") for n in ("a", "b")])
+    while len(steps(run)) < 2:
+        time.sleep(0.1)
+    assert steps(run)["a"].get_status() == "Queued"
+    steps(run)["a"].cancel()
+    assert wait(steps(run)["a"]) == "Canceled"
+    ComputeTarget(bench.workspace, "none").update(max_nodes=1)
+    assert wait(run) == "Canceled"
+    assert "ran" in printed(run, "b")
 
 
 def test_a_step_is_canceled_by_itself(bench: Bench, tmp_path: Path) -> None:

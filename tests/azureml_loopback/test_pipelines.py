@@ -232,6 +232,24 @@ def test_what_is_wrong_is_answered_with_its_name(loopback: Service, bench: Bench
         assert (status, "Unheard" in message) == (501, True)
 
 
+def test_a_run_that_was_not_submitted_is_canceled_at_once(loopback: Service, bench: Bench) -> None:
+    run = bench.run([bench.step("one", "pass")])
+    base = f"{Identity().services_url}/pipelines/v1.0/{Identity().arm_scope}/PipelineRuns"
+    graphs = base.replace("PipelineRuns", "Graphs")
+    with loopback.client(Authorization=f"Bearer {loopback.token()}") as client:
+        graph_id = client.get(f"{base}/{run.id}").json()["GraphId"]
+        body = {"CreationInfo": {}, "Graph": client.get(f"{graphs}/{graph_id}").json()}
+        made = client.post(
+            f"{base}/Unsubmitted/CreationInfoWithGraph",
+            params={"experimentName": bench.experiment},
+            json=body,
+        ).json()
+        assert made["Status"]["StatusCode"] == "NotStarted"
+        client.delete(f"{base}/{made['Id']}/Execution")
+        assert client.get(f"{base}/{made['Id']}").json()["Status"]["StatusCode"] == "Canceled"
+        assert client.post(f"{base}/Submit/{made['Id']}").status_code == 409
+
+
 def test_a_run_below_another_run(bench: Bench) -> None:
     from azureml.core import Experiment
     from azureml.pipeline.core import Pipeline

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 1.0
+"""After so long without events: a compute may have been given more nodes."""
+
 Event = tuple[str, Callable[[Scheduler], None]]
 """The pipeline run that it is about, and what is to be done."""
 
@@ -94,14 +97,21 @@ class LocalEngine:
         self._events.put((run_id, lambda scheduler: scheduler.cancel(run_id)))
 
     def _decide(self, scheduler: Scheduler) -> None:
-        while (event := self._events.get()) is not None:
+        while (event := self._next()) is not None:
             run_id, decide = event
             try:
                 decide(scheduler)
             except Exception as error:  # one run's trouble must not stop the others
-                log.exception("the engine fails at run %s", run_id)
+                log.exception("the engine fails at run '%s'", run_id)
                 with suppress(Exception):
                     scheduler.give_up(run_id, error)
+
+    def _next(self) -> Event | None:
+        """Return what is to be done next; now and then, a look at what waits."""
+        try:
+            return self._events.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
+            return "", Scheduler.look
 
 
 def _environments(loopback: Loopback, options: Options) -> Environments:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from azureml_loopback.errors import BadRequest
 from azureml_loopback.store import Document
 
 
@@ -66,6 +68,19 @@ class Graph:
             for step in self.steps
             if statuses[step] == "NotStarted" and self.upstream(step) <= done
         ]
+
+
+def check_order(graph: Graph) -> None:
+    """Check that the steps can be done one after the other.
+
+    Raises:
+        BadRequest: Some wait for each other; names them.
+    """
+    try:
+        TopologicalSorter({step: graph.upstream(step) for step in graph.steps}).prepare()
+    except CycleError as error:
+        nodes = " -> ".join(error.args[1])
+        raise BadRequest(f"The graph's nodes wait for each other: {nodes}") from None
 
 
 def read_graph(entity: Mapping[str, Any]) -> Graph:

@@ -60,7 +60,7 @@ class StepPlan:
 
 
 def plan_step(
-    loopback: Loopback, run: Document, graph: Graph, node_id: str, run_id: str
+    loopback: Loopback, run: Document, graph: Graph, *, node_id: str, run_id: str
 ) -> StepPlan:
     """Look up a step whose inputs are there.
 

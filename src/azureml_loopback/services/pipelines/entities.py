@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.errors import Conflict, NotFound
+from azureml_loopback.execution.graph import check_order, read_graph
 
 if TYPE_CHECKING:
     from azureml_loopback.store import Document, Store
@@ -173,7 +174,9 @@ def save_graph(store: Store, graph_: Mapping[str, Any], interface_: Mapping[str,
 
     Raises:
         NotFound: A node names a module or a data source that there is not.
+        BadRequest: Nodes wait for each other.
     """
+    check_order(read_graph(graph_))
     for node in graph_.get("ModuleNodes") or []:
         module(store, node["ModuleId"])
     for node in graph_.get("DatasetNodes") or []:

@@ -43,8 +43,7 @@ def get_run(call: Call) -> Any:
 @routes.delete("{run}/Execution")
 def cancel(call: Call) -> dict[str, Any]:
     """Stop a run."""
-    run = state.get_run(call.loopback.store, call.parts["run"])
-    call.loopback.engine.cancel(run["Id"])
+    state.cancel(call.loopback, call.parts["run"])
     return {}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.errors import BadRequest, Conflict, NotFound
 from azureml_loopback.execution import run_records
+from azureml_loopback.services.history import state as history
 from azureml_loopback.services.pipelines import entities
 
 if TYPE_CHECKING:
@@ -102,12 +103,12 @@ def submit(loopback: Loopback, run_id: str, parent_run_id: str | None = None) ->
 
     Raises:
         NotFound: There is no such run.
-        Conflict: It was submitted before.
+        Conflict: It was submitted before, or canceled.
     """
 
     def mark(run: Document) -> Document:
-        if run["IsSubmitted"]:
-            raise Conflict(f"Pipeline run '{run_id}' was submitted already")
+        if run["IsSubmitted"] or run["Status"]["StatusCode"] in ENDED:
+            raise Conflict(f"Pipeline run '{run_id}' was submitted already, or canceled")
         return {**run, "IsSubmitted": True, "_parentRunId": parent_run_id}
 
     with loopback.store.transaction():
@@ -115,6 +116,21 @@ def submit(loopback: Loopback, run_id: str, parent_run_id: str | None = None) ->
         run_records.begin_pipeline_run(loopback.store, run)
     loopback.engine.submit(run_id)
     return run
+
+
+def cancel(loopback: Loopback, run_id: str) -> None:
+    """Stop a run; one that has ended stays as it is, one that was not submitted ends at once.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    store = loopback.store
+    with store.transaction():
+        if not get_run(store, run_id)["IsSubmitted"]:
+            set_run_status(store, run_id, "Canceled")
+            return
+        history.set_status(store, run_id, "CancelRequested")
+    loopback.engine.cancel(run_id)
 
 
 def get_run(store: Store, run_id: str) -> Document:
