@@ -182,14 +182,9 @@ from azureml.train.automl import AutoMLConfig
 ws = Workspace.from_config()
 size = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=4)
 cpu = ComputeTarget.create(ws, "cpu", size)
-cpu.wait_for_completion()
 store = ws.get_default_datastore()
 store.upload_files(["table.csv"], show_progress=False)
 data = Dataset.Tabular.from_delimited_files((store, "table.csv"))
-automl = Experiment(ws, "automl").submit(AutoMLConfig(
-    task="classification", label_column_name="y", training_data=data, compute_target=cpu,
-    experiment_timeout_hours=0.25, debug_log="automl.log",
-))
 
 def step(name, script, *packages):
     configuration = RunConfiguration()
@@ -206,6 +201,13 @@ run = Experiment(ws, "isolated").submit(Pipeline(ws, [
     step("without", "uses.py", "packaging"),
     step("unknown", "uses.py", "no-such-package-of-ours"),
 ]), continue_on_step_failure=True)
+while cpu.provisioning_state != "Succeeded":
+    time.sleep(0.2)
+    cpu.refresh_state()
+automl = Experiment(ws, "automl").submit(AutoMLConfig(
+    task="classification", label_column_name="y", training_data=data, compute_target=cpu,
+    experiment_timeout_hours=0.25, debug_log="automl.log",
+))
 while {run.get_status(), automl.get_status()} - {"Failed", "Completed", "Finished"}:
     time.sleep(0.2)
 told = {}

@@ -25,7 +25,7 @@ from azureml_loopback.execution.declared import (
     any_patch,
     declared_environment,
 )
-from azureml_loopback.execution.interpreters import find_python, pythons
+from azureml_loopback.execution.interpreters import find_python, versions
 
 Log = Callable[[str], None]
 """Takes a line for the step's log."""
@@ -165,10 +165,10 @@ def _interpreter(declared: DeclaredEnvironment, log: Log) -> tuple[str, Path]:
     if found:
         log(f"Environment '{declared.name}': takes Python {found[0]}, for there is no {wanted}")
         return found
-    have = ", ".join(version for version, _ in pythons())
     raise EnvironmentBuildError(
         f"Environment '{declared.name}' declares Python {wanted}, which is not on this machine "
-        f"(there is: {have}); install it, for example with: uv python install {wanted}"
+        f"(there is: {', '.join(versions())}); "
+        f"install it, for example with: uv python install {wanted}"
     )
 
 

@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 _PROBE = "import platform, sys, venv; print(platform.python_version(), sys.executable)"
 _NAME = re.compile(r"python3\.\d+")
+_MINOR = re.compile(r"3\.\d+")
 
 
 def find_python(specifier: str) -> tuple[str, Path] | None:
@@ -22,19 +24,16 @@ def find_python(specifier: str) -> tuple[str, Path] | None:
     Args:
         specifier: As in PEP 440, such as ``==3.10.*``.
     """
-    wanted = SpecifierSet(specifier)
-    return next((found for found in pythons() if wanted.contains(found[0])), None)
+    wanted, named = SpecifierSet(specifier), {f"python{v}" for v in _MINOR.findall(specifier)}
+    candidates = sorted(_candidates(), key=lambda path: path.name not in named)
+    running = filter(None, map(_probe, candidates))
+    return next((found for found in running if wanted.contains(found[0])), None)
 
 
-@lru_cache(maxsize=1)
-def pythons() -> tuple[tuple[str, Path], ...]:
-    """Return every Python found as its version and its path: this one, then the newest first."""
-    found: dict[str, Path] = {}
-    for version, path in map(_probe, _candidates()):
-        if version:
-            found.setdefault(version, path)
-    own, *others = found.items()
-    return (own, *sorted(others, key=lambda entry: _key(entry[0]), reverse=True))
+def versions() -> list[str]:
+    """Return the versions of all Pythons that run here, the newest first."""
+    running = filter(None, map(_probe, _candidates()))
+    return sorted({version for version, _ in running}, key=Version, reverse=True)
 
 
 def _candidates() -> Iterator[Path]:
@@ -55,16 +54,13 @@ def _named(folder: Path) -> Iterator[Path]:
         yield from sorted(path for path in folder.glob("python3.*") if _NAME.fullmatch(path.name))
 
 
-def _probe(candidate: Path) -> tuple[str, Path]:
-    """Return a Python's version and its own path; an empty version if it does not run."""
+@cache
+def _probe(candidate: Path) -> tuple[str, Path] | None:
+    """Return a Python's version and its own path; nothing if it does not run."""
     command = [str(candidate), "-I", "-c", _PROBE]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
         version, executable = done.stdout.strip().split(" ", 1)
     except (OSError, ValueError, subprocess.SubprocessError):
-        return "", candidate
+        return None
     return version, Path(executable)
-
-
-def _key(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version))
