@@ -26,11 +26,14 @@ def commands() -> None:
         "logs": "azureml_deploy.commands.logs.logs",
         "models": "azureml_deploy.commands.assets.models",
         "plan": "azureml_deploy.commands.plan.plan",
-        "serve": "azureml_deploy.commands.serve.serve",
+        "publish": "azureml_deploy.commands.publish.publish",
         "replay": "azureml_deploy.commands.replay.replay",
         "runs": "azureml_deploy.commands.runs.runs",
+        "schedule": "azureml_deploy.commands.schedule.schedule",
+        "serve": "azureml_deploy.commands.serve.serve",
         "show": "azureml_deploy.commands.show.show",
         "submit": "azureml_deploy.commands.submit.submit",
+        "trigger": "azureml_deploy.commands.trigger.trigger_endpoint",
     },
 )
 def azureml() -> None:

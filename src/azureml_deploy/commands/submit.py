@@ -66,7 +66,7 @@ def submit(
     """
     console = Console(file=sys.stdout)
     with one_message():
-        deployment = _checked(metadata, selection, select, ignore, console)
+        deployment = checked_deployment(metadata, selection, select, ignore, console)
         parameters = parameter_values(deployment.plan, pipeline_parameters)
         project = deployment.project
         with service.opened(project.config.workspace, project.path, console) as (
@@ -74,7 +74,7 @@ def submit(
             patience,
         ):
             console.print(f"{'workspace':<15}[bold]{workspace.name}[/] opened")
-            found = tuple(_find(workspace, deployment, patience, console, create=not dry_run))
+            found = tuple(find_needed(workspace, deployment, patience, console, create=not dry_run))
             if dry_run:
                 console.print("Dry run: nothing was created, and nothing submitted.")
                 return
@@ -89,7 +89,7 @@ def submit(
     raise click.exceptions.Exit(exit_code(state))
 
 
-def _checked(
+def checked_deployment(
     metadata: Any,
     selection: Selection,
     select: Sequence[str],
@@ -108,7 +108,7 @@ def _checked(
     return deployment
 
 
-def _find(
+def find_needed(
     workspace: Any, deployment: Deployment, patience: Patience, console: Console, *, create: bool
 ) -> Iterator[Found]:
     """Find or make all that the plan needs, and say so as it is there."""
