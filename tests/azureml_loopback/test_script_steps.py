@@ -361,9 +361,9 @@ def test_logs_are_there_while_they_are_written(bench: Bench) -> None:
 def test_waiting_shows_the_script_s_output(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = "import time; print('streamed', flush=True); time.sleep(1.5)"
+    code = "import time; print('streamed'); time.sleep(1.5); print('to the end')"
     run = bench.submit([bench.step("talk", code)])
     assert run.wait_for_completion(show_output=True) == "Finished"
     out = capsys.readouterr().out
     assert "Streaming azureml-logs/70_driver_log.txt" in out
-    assert "\nstreamed\n" in out
+    assert "\nstreamed\nto the end\n" in out

@@ -24,7 +24,7 @@ from azureml_loopback.execution.schedules import ScheduleThread
 from azureml_loopback.execution.script_runs import ScriptWork
 from azureml_loopback.execution.script_step import ScriptRunner
 from azureml_loopback.execution.step import Runner
-from azureml_loopback.execution.work import work
+from azureml_loopback.execution.work import release, work
 from azureml_loopback.services.pipelines import state as pipelines
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class LocalEngine:
         def begin(plan: StepPlan, canceled: threading.Event) -> None:
             def body() -> None:
                 outcome = work(loopback, runners, plan, canceled)
+                release(loopback, plan, canceled)
                 self._events.put((plan.pipeline_run_id, lambda deciding: deciding.ended(outcome)))
 
             threading.Thread(target=body, name=f"step-{plan.run_id}", daemon=True).start()

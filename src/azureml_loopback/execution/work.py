@@ -15,12 +15,16 @@ from azureml_loopback.execution.made_datasets import made_datasets
 from azureml_loopback.execution.plan import StepPlan
 from azureml_loopback.execution.step import Runner, StepCanceled, StepContext, StepFailed
 from azureml_loopback.services.history import state as history
+from azureml_loopback.services.pipelines import state as pipelines
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback
     from azureml_loopback.store import Document
 
 log = logging.getLogger(__name__)
+
+RELEASE_SECONDS = 1.5
+"""Longer than the SDK's pause between two looks."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,16 @@ def work(
         log.exception("step %s of run %s", plan.name, plan.pipeline_run_id)
         text = f"The loopback failed: {type(error).__name__}: {error}"
         return Outcome(plan, failure=StepFailed(text, "ServiceError"))
+
+
+def release(loopback: Loopback, plan: StepPlan, canceled: threading.Event) -> None:
+    """Give up a step's node, which takes a moment where a client follows the step.
+
+    The SDK reads a step's log only as long as it runs: without that moment, as Azure's computes
+    take it too, the last lines would never be shown.
+    """
+    if pipelines.is_followed(loopback.store, plan.pipeline_run_id, plan.node_id):
+        canceled.wait(RELEASE_SECONDS)
 
 
 def _outputs(

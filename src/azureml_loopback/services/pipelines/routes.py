@@ -1,6 +1,7 @@
 """The pipelines service's routes, by what they are about."""
 
 from azureml_loopback.services.pipelines import (
+    draft_routes,
     entity_routes,
     published_routes,
     run_routes,
@@ -12,4 +13,5 @@ services = [
     run_routes.routes,
     published_routes.routes,
     schedule_routes.routes,
+    draft_routes.routes,
 ]

@@ -62,7 +62,10 @@ def all_statuses(call: Call) -> dict[str, Any]:
 @routes.post("{run}/Graph/Node/StatusCode")
 def status_code(call: Call) -> Any:
     """Return a node's status code."""
-    return _node(call)["StatusCode"]
+    status = _node(call)
+    if status["StatusCode"] not in state.ENDED:
+        state.note_follower(call.loopback.store, status["_pipelineRunId"], status["_nodeId"])
+    return status["StatusCode"]
 
 
 @routes.post("{run}/Graph/Node/Status")

@@ -7,6 +7,7 @@ name that begins with ``_``. The execution engine writes both, the routes read t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.errors import BadRequest, Conflict, NotFound
@@ -23,6 +24,8 @@ NODE = "node"
 
 ENDED = frozenset({"Failed", "Finished", "Canceled", "Bypassed"})
 """Status codes, of runs and of nodes, after which nothing changes."""
+FOLLOWED = timedelta(seconds=3)
+"""A client that looks so often follows the node; the SDK does so every second."""
 
 
 def create_run(
@@ -209,6 +212,17 @@ def nodes(store: Store, run_id: str) -> dict[str, Document]:
 def update_node(store: Store, run_id: str, node_id: str, **values: Any) -> Document:
     """Change some of a node's TaskStatus."""
     return store.update(NODE, _key(run_id, node_id), lambda status: {**status, **values})
+
+
+def note_follower(store: Store, run_id: str, node_id: str) -> None:
+    """Remember that a client looks at a node that has not ended."""
+    update_node(store, run_id, node_id, _lookedAt=store.clock.text())
+
+
+def is_followed(store: Store, run_id: str, node_id: str) -> bool:
+    """Say whether a client looked at a node a moment ago, as one does that shows its log."""
+    looked: str | None = node(store, run_id, node_id).get("_lookedAt")
+    return looked is not None and store.clock.now() - datetime.fromisoformat(looked) < FOLLOWED
 
 
 def finish_node(
