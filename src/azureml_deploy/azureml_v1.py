@@ -160,8 +160,17 @@ def _as_output(builder: _Builder, port: Port) -> Any:
 
 
 def _read(made: Any, port: Port) -> Any:
+    """Return a step's output as a table."""
+    from azureml.data import OutputFileDatasetConfig  # noqa: PLC0415
+
+    from azureml_deploy.reusable import with_fixed_ids  # noqa: PLC0415
+
     parquet = port.file_format == "parquet"
-    return made.read_parquet_files() if parquet else made.read_delimited_files()
+    if isinstance(made, OutputFileDatasetConfig):
+        return with_fixed_ids(made.read_parquet_files() if parquet else made.read_delimited_files())
+    # a port is a folder whose file is named by the catalog, so no ending is asked for
+    parse = made.parse_parquet_files if parquet else made.parse_delimited_files
+    return with_fixed_ids(parse(file_extension=None))
 
 
 def _training_output_name(builder: _Builder, step: Step, role: str) -> str:
@@ -214,8 +223,9 @@ def _script_input(builder: _Builder, port: Port) -> Any:
 
 
 def _automl_step(builder: _Builder, step: Step, folder: Path) -> Any:
-    from azureml.pipeline.steps import AutoMLStep  # noqa: PLC0415
     from azureml.train.automl import AutoMLConfig  # noqa: PLC0415
+
+    from azureml_deploy.reusable import ReusableAutoMLStep  # noqa: PLC0415
 
     settings = step.settings.model_dump(mode="json", exclude_none=True) if step.settings else {}
     data = {str(port.role): _automl_input(builder, port) for port in step.inputs if port.role}
@@ -227,7 +237,7 @@ def _automl_step(builder: _Builder, step: Step, folder: Path) -> Any:
         **settings,
         **data,
     )
-    return AutoMLStep(
+    return ReusableAutoMLStep(
         name=step.name,
         automl_config=config,
         outputs=[builder.outputs[port.dataset] for port in step.outputs],
@@ -239,17 +249,8 @@ def _automl_step(builder: _Builder, step: Step, folder: Path) -> Any:
 
 def _automl_input(builder: _Builder, port: Port) -> Any:
     """Return a dataset as the table that AutoML takes."""
-    from azureml.data import OutputFileDatasetConfig  # noqa: PLC0415
-
     made = builder.outputs.get(port.dataset)
-    if made is None:
-        return builder.resources.datasets[port.dataset]
-    if isinstance(made, OutputFileDatasetConfig):
-        return _read(made, port)
-    # a port is a folder whose file is named by the catalog, so no ending is asked for
-    parquet = port.file_format == "parquet"
-    parse = made.parse_parquet_files if parquet else made.parse_delimited_files
-    return parse(file_extension=None)
+    return builder.resources.datasets[port.dataset] if made is None else _read(made, port)
 
 
 def _run_configuration(builder: _Builder, step: Step) -> Any:

@@ -120,8 +120,9 @@ class Snapshots:
             contents[name] = Path(__file__).with_name("remote") / name
         for name, values in config.items():
             contents[name] = to_yaml(values)
-        # Kedro demands the folder, and empty folders are not uploaded
-        contents["conf/local/.gitkeep"] = b""
+        for env in {"local", self._project.run_env}:
+            # Kedro demands the folder, and empty folders are not uploaded
+            contents[f"conf/{env}/.gitkeep"] = b""
         contents["pyproject.toml"] = self._pyproject()
         contents["step.json"] = step_json(
             self._project, step, nodes, self.locations, config.values()
