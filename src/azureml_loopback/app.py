@@ -93,7 +93,7 @@ class _Chain:
             response = await run_in_threadpool(self._answer, admitted, request, body)
         except ServiceError as refusal:
             error = str(refusal)
-            response = JSONResponse(refusal.body(), refusal.status)
+            response = JSONResponse(refusal.body(), refusal.status, refusal.headers)
         except ClientDisconnect:
             error = "the client went away"
             response = Response(status_code=499)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -12,10 +13,12 @@ class ServiceError(Exception):
         status: HTTP status.
         code: Azure's code, such as ``UserError`` or ``NotFound``.
         details: What else the answer's ``error`` holds.
+        headers: Of the answer.
     """
 
     status = 400
     code = "UserError"
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str, code: str | None = None, **details: Any) -> None:
         """Say what is wrong."""

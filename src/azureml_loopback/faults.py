@@ -46,6 +46,8 @@ class InjectedFault(ServiceError):
         """Take the status."""
         super().__init__(f"The loopback was told to answer {status} here")
         self.status = status
+        if status in {429, 503}:  # Azure says when to come again, and only then clients do
+            self.headers = {"Retry-After": "1"}
 
 
 class Faults:
