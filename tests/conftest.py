@@ -15,6 +15,28 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "DO_NOT_TRACK": "1", "COLUMNS": "200"}
 
+GROUPS = ("azureml_loopback", "azureml_deploy", "titanic_automl")
+"""Tests that share a costly fixture, and so a process: a running service, a finished run."""
+
+
+def group_of(item: pytest.Item) -> str:
+    """Return the tests that an item must share a process with: else those of its file."""
+    fixtures = getattr(item, "fixturenames", ())
+    if "azureml_loopback" in item.path.parts:
+        return "azureml_loopback"
+    if "loopback" in fixtures:
+        return "azureml_deploy"
+    return "titanic_automl" if "finished" in fixtures else item.path.name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest groups, so that no process is left to one of them at the end."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    order = {name: place for place, name in enumerate(GROUPS)}
+    items.sort(key=lambda item: order.get(group_of(item), len(order)))
+
+
 Kedro = Callable[..., subprocess.CompletedProcess[str]]
 """Runs ``kedro ARGUMENTS`` in a project's folder."""
 
