@@ -30,7 +30,10 @@ class ServiceError(Exception):
         """Return the JSON that msrest's clients and azure-core's both understand."""
         # without a list of details the SDK's own exception cannot be printed
         error = {"code": self.code, "message": str(self), "details": [], **self.details}
-        return {"error": error, "code": self.code, "message": str(self), "statusCode": self.status}
+        # the pipelines' client reads names that begin with a capital, and the others none of them
+        capital = {"Code": self.code, "Message": str(self)}
+        plain = {"code": self.code, "message": str(self), "statusCode": self.status}
+        return {"error": error, "Error": capital, **plain}
 
 
 class BadRequest(ServiceError):

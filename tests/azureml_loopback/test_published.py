@@ -141,7 +141,9 @@ def test_a_disabled_pipeline_does_not_run(bench: Bench, pipeline: Any, loopback:
     assert published.id in [other.id for other in every]
     answer = post(loopback, published.endpoint, {"ExperimentName": bench.experiment})
     assert answer.status_code == 400
-    assert "is Disabled and cannot be submitted" in answer.text
+    assert "is Disabled and cannot be submitted" in answer.json()["error"]["message"]
+    with pytest.raises(Exception, match="is Disabled and cannot be submitted"):
+        published.submit(bench.workspace, bench.experiment)
     published.enable()
     assert wait(published.submit(bench.workspace, bench.experiment)) == "Finished"
 
