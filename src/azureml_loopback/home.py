@@ -133,6 +133,10 @@ def write_private(path: Path, data: bytes) -> None:
     Path(draft).replace(path)
 
 
+DATA_READER_TRIES = "4"
+"""The SDK's data reader asks for seven minutes for what is on the web, unless told to ask less."""
+
+
 def client_environment(home: Home, port: int) -> dict[str, str]:
     """Return the variables that lead an unmodified SDK to the service.
 
@@ -152,6 +156,7 @@ def client_environment(home: Home, port: int) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(home.authority_file),
         "SSL_CERT_FILE": str(home.authority_file),
         "MSI_ENDPOINT": f"{proxy}/msi/{home.secret()}/token",
+        "AZUREML_DATASET_HTTP_RETRY_COUNT": DATA_READER_TRIES,
     }
 
 

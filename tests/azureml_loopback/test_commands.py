@@ -45,10 +45,12 @@ def test_start_status_env_config_run_stop_reset(home: Path, tmp_path: Path) -> N
     variables = json.loads(command(home, "env", "--json", cwd=tmp_path).stdout)
     assert set(variables) == {
         "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy",
-        "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "MSI_ENDPOINT",
+        "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "MSI_ENDPOINT", "AZUREML_DATASET_HTTP_RETRY_COUNT",
     }  # fmt: skip
     exports = command(home, "env", cwd=tmp_path).stdout.splitlines()
-    assert sorted(line.split("=")[0] for line in exports) == sorted(f"export {n}" for n in variables)
+    assert sorted(line.split("=")[0] for line in exports) == sorted(
+        f"export {n}" for n in variables
+    )
     command(home, "config", "there", cwd=tmp_path)
     assert json.loads((tmp_path / "there" / "config.json").read_text())["workspace_name"]
 

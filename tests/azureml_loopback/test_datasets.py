@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,16 @@ def test_missing_names_and_versions_are_said(workspace: Any, folder: tuple[Any, 
         Dataset.get_by_id(workspace, "00000000-1111-2222-3333-444444444444")
     assert "absent" not in workspace.datasets.keys()  # noqa: SIM118  (as the how-to asks)
     assert "present" in workspace.datasets.keys()  # noqa: SIM118
+
+
+def test_data_on_the_web_are_out_of_reach_within_seconds(workspace: Any) -> None:
+    from azureml.core import Dataset
+
+    address = "https://dprepdata.blob.core.windows.net/demo/Titanic.csv"
+    start = time.monotonic()
+    with pytest.raises(Exception, match="Connection failed"):
+        Dataset.Tabular.from_delimited_files(address)
+    assert time.monotonic() - start < 30
 
 
 def test_datasets_are_listed_over_several_pages(workspace: Any, folder: tuple[Any, str]) -> None:
