@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -15,10 +16,15 @@ import pytest
 from pipeline_samples import Bench, printed, steps, wait
 
 from azureml_loopback import processes
-from azureml_loopback.errors import BadRequest
+from azureml_loopback.errors import BadRequest, NotFound
 from azureml_loopback.execution import process_group
 from azureml_loopback.execution.graph import check_order, parameters, read_graph
+from azureml_loopback.execution.scheduler import Scheduler
 from azureml_loopback.execution.step import StepCanceled, StepFailed
+from azureml_loopback.services.history import state as history
+from azureml_loopback.services.pipelines import entities
+from azureml_loopback.services.pipelines import state as pipelines
+from azureml_loopback.store import Store
 from conftest import Service, start_service
 
 
@@ -267,6 +273,26 @@ def test_a_step_is_canceled_by_itself(bench: Bench, tmp_path: Path) -> None:
     pids(file)
     steps(run)["running"].cancel()
     assert wait(run) == "Canceled"
+
+
+def test_a_run_that_the_service_cannot_go_on_with_fails() -> None:
+    store = Store(":memory:")
+    module = entities.create_module(store, {"Name": "one", "ModuleExecutionType": "escloud"})
+    graph_id = entities.save_graph(
+        store, {"ModuleNodes": [{"Id": "a", "ModuleId": module["Id"]}]}, {}
+    )
+    run = pipelines.create_run(store, "e", {}, graph_id)
+    loopback = SimpleNamespace(store=store, engine=SimpleNamespace(submit=lambda run_id: None))
+    pipelines.submit(loopback, run["Id"])  # type: ignore[arg-type]
+    store.delete(entities.GRAPH, graph_id)
+    scheduler = Scheduler(loopback, lambda plan, canceled: None)  # type: ignore[arg-type]
+    with pytest.raises(NotFound) as lost:
+        scheduler.submitted(run["Id"])
+    scheduler.give_up(run["Id"], lost.value)
+    assert pipelines.get_run(store, run["Id"])["Status"]["StatusCode"] == "Failed"
+    error = history.get_run(store, run["Id"])["error"]["error"]
+    assert error["code"] == "ServiceError"
+    assert "There is no graph" in error["message"]
 
 
 def run_command(code: str, folder: Path, canceled: threading.Event, **options: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,8 +158,22 @@ def test_the_key_is_of_what_the_step_does() -> None:
         reuse.key(node, module, {"rate": "1"}, {}, {}),
         reuse.key({**node, "Runconfig": "{}"}, module, {"rate": "1"}, given, {"data": "x"}),
         reuse.key(
-            {**node, "ModuleOutputSettings": [1]}, module, {"rate": "1"}, given, {"data": "x"}
+            {**node, "ModuleOutputSettings": [{"Name": "x"}]}, module, {"rate": "1"}, given, {"data": "x"}
         ),
     ]
     assert len({key, *others}) == len(others) + 1
     assert reuse.key(node, {**module, "IsDeterministic": False}, {}, {}, {}) is None
+
+
+def test_the_random_ids_of_blocks_do_not_matter() -> None:
+    module = {"Id": "1", "IsDeterministic": True}
+
+    def key(block: dict[str, str]) -> str | None:
+        dataflow = json.dumps({"blocks": [block]})
+        given = StepInput("data", DataLocation("store", "a"), transformations=dataflow)
+        setting = {"Name": "x", "DatasetRegistration": {"AdditionalTransformations": dataflow}}
+        return reuse.key({"ModuleOutputSettings": [setting]}, module, {}, {"data": given}, {})
+
+    parquet = {"type": "Microsoft.DPrep.ReadParquetFileBlock"}
+    assert key({**parquet, "id": "1"}) == key({**parquet, "id": "2"})
+    assert key({**parquet, "id": "1"}) != key({"type": "Microsoft.DPrep.ParseDelimitedBlock"})

@@ -324,7 +324,8 @@ def test_a_command_step_runs_a_shell_command(bench: Bench) -> None:
     source.mkdir()
     (source / "word.txt").write_text("said")
     config = ScriptRunConfig(
-        str(source), command="cat word.txt && echo $AZUREML_ARM_WORKSPACE_NAME"
+        str(source),
+        command="cat word.txt && python -c 'import os; print(os.environ[\"AZUREML_ARM_WORKSPACE_NAME\"])'",
     )
     step = CommandStep(
         name="say",

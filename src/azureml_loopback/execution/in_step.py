@@ -12,6 +12,7 @@ import json
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 import traceback
@@ -60,13 +61,22 @@ def substituted(argument: str, values: Mapping[str, str]) -> str:
 
 def _run(task: dict[str, Any], arguments: list[str]) -> int:
     if task["command"]:
-        command = " ".join([substituted(task["command"], os.environ), *arguments])
+        words = [substituted(task["command"], os.environ), *map(_word, arguments)]
+        command = " ".join(words)
         return subprocess.run(["/bin/sh", "-c", command], check=False).returncode
     script = task["script"]
     sys.argv = [script, *arguments]
     sys.path[0] = str(Path(script).resolve().parent)
     runpy.run_path(script, run_name="__main__")
     return 0
+
+
+def _word(argument: str) -> str:
+    """Return an argument as the shell takes it: operators and variables work, spaces stay within.
+
+    The SDK's CommandStep splits its command as a shell would, and drops the quotes.
+    """
+    return argument if re.fullmatch(r"[^\s'\"()\\`]+", argument) else shlex.quote(argument)
 
 
 def _flush() -> None:

@@ -41,8 +41,24 @@ def key(
         "module": module.get("IdentifierHash") or module["Id"],
         "parameters": parameters,
         "runconfig": json.loads(node.get("Runconfig") or "null"),
-        "inputs": {name: asdict(arrives) for name, arrives in inputs.items()},
+        "inputs": {name: _of_input(arrives) for name, arrives in inputs.items()},
         "contents": contents,
-        "outputs": node.get("ModuleOutputSettings"),
+        "outputs": [_of_output(setting) for setting in node.get("ModuleOutputSettings") or []],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _of_input(arrives: StepInput) -> dict[str, Any]:
+    return {**asdict(arrives), "transformations": _blocks(arrives.transformations)}
+
+
+def _of_output(setting: Mapping[str, Any]) -> dict[str, Any]:
+    registration = setting.get("DatasetRegistration") or {}
+    blocks = _blocks(registration.get("AdditionalTransformations"))
+    return {**setting, "DatasetRegistration": {**registration, "AdditionalTransformations": blocks}}
+
+
+def _blocks(dataflow: str | None) -> list[dict[str, Any]]:
+    """Return what a dataflow does, without the ids that the SDK gives its blocks at random."""
+    blocks = json.loads(dataflow or "{}").get("blocks") or []
+    return [{name: value for name, value in block.items() if name != "id"} for block in blocks]

@@ -142,8 +142,8 @@ class Scheduler:
         active = self._active.pop(run_id, None)
         if active:
             self._stop(active)
-            text = f"The loopback failed: {type(error).__name__}: {error}"
-            progress.end(self._store, run_id, "Failed", StepFailed(text, "ServiceError"))
+        text = f"The loopback failed: {type(error).__name__}: {error}"
+        progress.end(self._store, run_id, "Failed", StepFailed(text, "ServiceError"))
 
     def _advance(self, active: _ActiveRun) -> None:
         """Queue what is ready, start what has a node, and end the run if nothing is left."""
