@@ -202,9 +202,10 @@ def test_a_dataset_changed_at_submit(bench: Bench, table: Any) -> None:
 
 def test_outputs_that_become_datasets(bench: Bench) -> None:
     from azureml.core import Dataset
-    from azureml.data import OutputFileDatasetConfig
+    from azureml.data import LinkFileOutputDatasetConfig, OutputFileDatasetConfig
     from azureml.pipeline.core import PipelineData
 
+    linked = LinkFileOutputDatasetConfig("linked")
     place = (bench.datastore, "made/{run-id}/{output-name}")
     mounted = OutputFileDatasetConfig("mounted", destination=place).register_on_complete(
         "made_files"
@@ -218,8 +219,11 @@ def test_outputs_that_become_datasets(bench: Bench) -> None:
         """
         import os, pathlib, sys
         import pandas as pd
-        from azureml.core import Run
-        mounted, rows, promoted = map(pathlib.Path, sys.argv[1:])
+        from azureml.core import Dataset, Run
+        mounted, rows, promoted = map(pathlib.Path, sys.argv[1:4])
+        store = Run.get_context().experiment.workspace.get_default_datastore()
+        elsewhere = Dataset.File.from_files((store, 'elsewhere'), validate=False)
+        Run.get_context().output_datasets['linked'].link(elsewhere)
         assert Run.get_context().output_datasets['rows'] == str(rows)
         (mounted / 'note.txt').write_text('mounted')
         frame = pd.DataFrame({'n': [20, 22]})
@@ -228,7 +232,7 @@ def test_outputs_that_become_datasets(bench: Bench) -> None:
         promoted.mkdir(parents=True)
         frame.to_parquet(promoted / 'part.parquet')
         """,
-        arguments=[mounted, rows, promoted],
+        arguments=[mounted, rows, promoted, linked],
         outputs=[promoted],
     )
     show = bench.step(
@@ -257,7 +261,7 @@ def test_outputs_that_become_datasets(bench: Bench) -> None:
     assert f"made/{write_run.id}/mounted" in str(made._dataflow._to_yaml_string())
     assert Dataset.get_by_name(bench.workspace, "promoted_files").to_path() == ["/part.parquet"]
     written = {o["outputDetails"]["outputName"] for o in write_run.get_details()["outputDatasets"]}
-    assert written == {"mounted", "rows"}
+    assert written == {"mounted", "rows", "linked"}
 
 
 def test_a_script_knows_its_run_and_its_pipeline(bench: Bench, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def plan_step(
     """
     store, node = loopback.store, graph.steps[node_id]
     module = entities.module(store, node["ModuleId"])
+    node = {**node, "Runconfig": node.get("Runconfig") or module.get("Runconfig")}
     values = parameters(node, module, run["ParameterAssignments"])
     computes.compute(store, target(values))
     config = runconfig.of_script(node, module)

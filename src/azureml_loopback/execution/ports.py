@@ -16,9 +16,6 @@ from azureml_loopback.services.pipelines import state as pipelines
 if TYPE_CHECKING:
     from azureml_loopback.store import Document, Store
 
-MODES = {"0": "mount", "1": "download", "2": "upload", "3": "direct", "4": "hdfs"}
-"""The older clients' numbers for how data are handed over."""
-
 
 def inputs(store: Store, run: Document, graph: Graph, node: Document) -> dict[str, StepInput]:
     """Return what arrives at each port of a step.
@@ -77,9 +74,8 @@ def output(
 
 
 def mode(value: Any, default: str) -> str:
-    """Return how data are handed over: ``mount``, ``download``, ``upload``, ``direct``."""
-    text = str(value or default)
-    return MODES.get(text, text.lower())
+    """Return how data are handed over: ``mount``, ``download``, ``upload``, ``direct``, …."""
+    return str(value or default).lower()
 
 
 def is_dataset_output(setting: Mapping[str, Any]) -> bool:

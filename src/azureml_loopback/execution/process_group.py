@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from azureml_loopback.execution.step import StepCanceled, StepFailed
+
+log = logging.getLogger(__name__)
 
 SUPERVISOR = Path(__file__).with_name("supervise.py")
 GRACE_SECONDS = 3.0
@@ -104,7 +107,10 @@ def _pump(source: IO[bytes] | None, sink: Sink) -> threading.Thread:
         assert source is not None  # both are pipes
         with source:
             while part := source.read1(_CHUNK):  # type: ignore[attr-defined]
-                sink(part)
+                try:
+                    sink(part)
+                except Exception:  # go on: a pipe that nobody empties stops the command
+                    log.exception("a part of a step's output is lost")
 
     thread = threading.Thread(target=copy, daemon=True)
     thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from azureml_loopback.execution.step import StepContext, StepFailed, StepInput, 
 
 STRUCTURED = "USE_STRUCTURED_ARGUMENTS"
 """The value of ``Arguments`` that sends the reader to the module's interface."""
+_VARIABLE = re.compile(r"\$(AML_PARAMETER_\w+)")
 
 
 def of_script(node: Mapping[str, Any], module: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,12 +42,15 @@ def run_configuration(node: Mapping[str, Any]) -> dict[str, Any]:
 def arguments(step: StepContext) -> list[str]:
     """Return the script's arguments, with names for the paths that are not known yet.
 
+    A ModuleStep's own are one text: joined by commas, with variables for parameters.
+
     Raises:
-        StepFailed: The step gives them in a way that only older SDKs had.
+        StepFailed: An argument is of an unknown type.
     """
     given = step.parameters.get("Arguments")
-    if given not in {None, "", STRUCTURED}:
-        raise StepFailed(f"Arguments as one text ('{given}') are not implemented")
+    if given and given != STRUCTURED:
+        values = _parameter_variables(step)
+        return [_VARIABLE.sub(lambda v: values.get(v[1], v[0]), text) for text in given.split(",")]
     listed = (step.module.get("StructuredInterface") or {}).get("Arguments") or []
     return [_argument(step, argument) for argument in listed]
 
@@ -54,13 +59,7 @@ def environment_variables(config: Mapping[str, Any], step: StepContext) -> dict[
     """Return the variables that the run configuration and the step's parameters set."""
     declared = (config.get("environment") or {}).get("environmentVariables") or {}
     own = config.get("environmentVariables") or {}
-    interface = (step.module.get("StructuredInterface") or {}).get("Parameters") or []
-    values = {
-        parameter["EnvironmentVariableOverride"]: step.parameters.get(parameter["Name"])
-        for parameter in interface
-        if parameter.get("SetEnvironmentVariable") and parameter.get("EnvironmentVariableOverride")
-    }
-    merged = {**declared, **own, **values}
+    merged = {**declared, **own, **_parameter_variables(step)}
     return {name: str(value) for name, value in merged.items() if value is not None}
 
 
@@ -74,7 +73,7 @@ def definition(
     node: Mapping[str, Any], module: Mapping[str, Any], parameters: Mapping[str, str | None]
 ) -> dict[str, Any]:
     """Return what the history shows as a step's run definition."""
-    config = json.loads(node.get("Runconfig") or "{}")
+    config = json.loads(node.get("Runconfig") or module.get("Runconfig") or "{}")
     listed = (module.get("StructuredInterface") or {}).get("Arguments") or []
     return {
         **config,
@@ -130,6 +129,17 @@ def output_section(output: StepOutput, path: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def _parameter_variables(step: StepContext) -> dict[str, str]:
+    """Return the variables that hold the values of the step's parameters."""
+    interface = (step.module.get("StructuredInterface") or {}).get("Parameters") or []
+    values = {
+        parameter["EnvironmentVariableOverride"]: step.parameters.get(parameter["Name"])
+        for parameter in interface
+        if parameter.get("SetEnvironmentVariable") and parameter.get("EnvironmentVariableOverride")
+    }
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _argument(step: StepContext, argument: Mapping[str, Any]) -> str:

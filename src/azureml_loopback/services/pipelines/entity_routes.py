@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from azureml_loopback import wire
@@ -39,9 +40,7 @@ def update_data_type(call: Call) -> Any:
 def create_module(call: Call) -> Any:
     """Add a module, what a step runs."""
     info = wire.check("aeva.ModuleCreationInfo", call.object())
-    for field, known in {"ModuleExecutionType": RUNNABLE, "ModuleType": {None, "None"}}.items():
-        if info.get(field) not in known:
-            raise NotImplementedHere(f"Steps of {field} '{info.get(field)}' are not implemented")
+    refuse_other_kinds(info)
     return wire.answer("aeva.ModuleEntity", entities.create_module(call.loopback.store, info))
 
 
@@ -110,3 +109,14 @@ def graph_interface(call: Call) -> Any:
     """Return a graph's parameters."""
     found = entities.interface(call.loopback.store, call.parts["id"])
     return wire.answer("aeva.EntityInterface", found)
+
+
+def refuse_other_kinds(info: Mapping[str, Any]) -> None:
+    """Refuse a module that nothing here could run.
+
+    Raises:
+        NotImplementedHere: Names its kind.
+    """
+    for field, known in {"ModuleExecutionType": RUNNABLE, "ModuleType": {None, "None"}}.items():
+        if info.get(field) not in known:
+            raise NotImplementedHere(f"Steps of {field} '{info.get(field)}' are not implemented")

@@ -6,6 +6,7 @@ from azureml_loopback.services.pipelines import (
     published_routes,
     run_routes,
     schedule_routes,
+    shared_module_routes,
 )
 
 services = [
@@ -14,4 +15,5 @@ services = [
     published_routes.routes,
     schedule_routes.routes,
     draft_routes.routes,
+    shared_module_routes.routes,
 ]
