@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 TRAINING, VALIDATION = "training_data", "validation_data"
 
+_LINE: Mapping[str, type | tuple[type, ...]] = {
+    "iteration": int,
+    "learner": str,
+    "metric": str,
+    "value": (int, float),
+    "best": (int, float),
+}
+"""What the command tells of an iteration, one JSON object a line."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -36,6 +45,7 @@ class Training:
         folder: A folder of its own on this machine.
         log: The run's log.
         canceled: Ends it when set.
+        seconds: What the command may take; nothing for any time.
     """
 
     loopback: Loopback
@@ -46,6 +56,7 @@ class Training:
     folder: Path
     log: StepLog
     canceled: threading.Event
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,7 @@ def train(training: Training, command: AutoMLCommand, environments: Environments
         output=iterations.take,
         error=log.error,
         canceled=training.canceled,
+        seconds=training.seconds,
     )
     if status != 0:
         reason = log.last_error_line().removeprefix("error: ")
@@ -145,7 +157,7 @@ def _iteration(line: bytes) -> dict[str, Any] | None:
         told = json.loads(line)
     except ValueError:
         return None
-    known = isinstance(told, dict) and {"iteration", "learner", "metric", "value", "best"} <= set(
-        told
-    )
+    if not isinstance(told, dict):
+        return None
+    known = all(isinstance(told.get(name), kind) for name, kind in _LINE.items())
     return told if known else None

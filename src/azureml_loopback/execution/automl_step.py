@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from azureml_loopback.execution import transfer
+from azureml_loopback.execution import runconfig, transfer
 from azureml_loopback.execution.automl import TRAINING, VALIDATION, Training, train
 from azureml_loopback.execution.automl_command import AutoMLCommand
 from azureml_loopback.execution.automl_history import parent_properties
@@ -48,6 +48,7 @@ class AutoMLRunner:
             folder=step.folder,
             log=step.log,
             canceled=step.canceled,
+            seconds=runconfig.time_limit({}, step),
         )
         trained = train(training, self._command, self._environments)
         files = {"model": trained.model, "metrics": trained.metrics}

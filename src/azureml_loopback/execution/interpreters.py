@@ -39,14 +39,14 @@ def versions() -> list[str]:
 def _candidates() -> Iterator[Path]:
     """Yield what may be a Python: one on the path may be a shim that does not run."""
     yield Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
-    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        yield from _named(Path(folder))
+    for folder in map(Path, os.environ.get("PATH", os.defpath).split(os.pathsep)):
+        yield from _named(folder)
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    for versions in (pyenv / "versions", Path.home() / ".local" / "share" / "uv" / "python"):
-        for folder in sorted(versions.glob("*/bin")):
+    for installed in (pyenv / "versions", Path.home() / ".local" / "share" / "uv" / "python"):
+        for folder in sorted(installed.glob("*/bin")):
             yield from _named(folder)
-    for folder in ("/usr/local/bin", "/usr/bin"):
-        yield from _named(Path(folder))
+    for folder in (Path("/usr/local/bin"), Path("/usr/bin")):
+        yield from _named(folder)
 
 
 def _named(folder: Path) -> Iterator[Path]:
