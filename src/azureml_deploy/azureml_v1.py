@@ -125,7 +125,7 @@ def _output(builder: _Builder, step: Step, port: Port) -> Any:
         )
     registered = builder.registered.get(port.dataset)
     if port.travels == "OutputFileDatasetConfig" or (registered and registered.type == "tabular"):
-        return _output_dataset(builder, port, registered)
+        return _output_dataset(builder, port)
     # what nobody reads is a result, and can be downloaded from the pipeline's run by its name
     result = port.name if readers == [None] else None
     data = PipelineData(port.name, datastore=datastore, pipeline_output_name=result)
@@ -137,16 +137,11 @@ def _output(builder: _Builder, step: Step, port: Port) -> Any:
     return data.as_dataset() if automl else data
 
 
-def _output_dataset(builder: _Builder, port: Port, registered: RegisteredDataset | None) -> Any:
+def _output_dataset(builder: _Builder, port: Port) -> Any:
     from azureml.data import OutputFileDatasetConfig  # noqa: PLC0415
 
     place = f"{builder.plan.experiment_name}/{{run-id}}/{port.name}"
-    output = OutputFileDatasetConfig(
-        name=port.name, destination=(builder.resources.datastore, place)
-    )
-    if registered is None:
-        return output
-    return output.register_on_complete(port.registered_as, registered.description)
+    return OutputFileDatasetConfig(name=port.name, destination=(builder.resources.datastore, place))
 
 
 def _as_output(builder: _Builder, port: Port) -> Any:
@@ -155,8 +150,7 @@ def _as_output(builder: _Builder, port: Port) -> Any:
     registered = builder.registered.get(port.dataset)
     if registered is None or registered.type == "file":
         return made
-    # only what was registered as files before it was read stays registered as a table
-    return _read(made, port)
+    return _read(made, port).register_on_complete(port.registered_as, registered.description)
 
 
 def _read(made: Any, port: Port) -> Any:

@@ -28,6 +28,7 @@ from azureml.core.compute import AmlCompute
 from azureml.data import OutputFileDatasetConfig
 from azureml.data.azure_storage_datastore import AzureBlobDatastore
 from azureml.data.dataset_factory import FileDatasetFactory, TabularDatasetFactory
+from azureml.data.output_dataset_config import OutputTabularDatasetConfig
 from azureml.pipeline.core import PipelineData
 from azureml.pipeline.core.graph import PipelineParameter
 from azureml.pipeline.core.pipeline_output_dataset import (
@@ -130,8 +131,8 @@ def build(values: dict[str, Any], resources: Resources, tmp_path: Path) -> Any:
 
 def test_kinds_and_where_they_run(build: Any) -> None:
     steps = build()
-    kinds = [type(step) for step in steps.values()]
-    assert kinds == [PythonScriptStep, AutoMLStep, PythonScriptStep, PythonScriptStep]
+    kinds = (PythonScriptStep, AutoMLStep, PythonScriptStep, PythonScriptStep)
+    assert all(isinstance(*pair) for pair in zip(steps.values(), kinds, strict=True))
     first, fit, judge, register = steps.values()
     assert first._compute_target.name == "cpu"
     assert fit._automl_config.user_settings["compute_target"].name == "big"
@@ -213,6 +214,30 @@ def test_the_registered_dataset_route(build: Any, values: dict[str, Any]) -> Non
     train = next(output for output in first._outputs if output.name == "train")
     assert train._registration_name == "Data_prepared"
     assert train._create_new_version is True
+
+
+def test_the_registered_route_with_a_table(build: Any, values: dict[str, Any]) -> None:
+    table = {"name": "Data_prepared", "type": "tabular", "description": "Prepared"}
+    datasets = {**automl_values(values)["datasets"], "train": table}
+    steps = build({"datasets": datasets})
+    first = next(iter(steps.values()))
+    train = next(output for output in first._outputs if output.name == "train")
+    assert isinstance(train, OutputTabularDatasetConfig)
+    assert (train._registration.name, train._registration.description) == (
+        "Data_prepared",
+        "Prepared",
+    )
+    settings = steps["fit"]._automl_config.user_settings
+    assert isinstance(settings["training_data"], OutputTabularDatasetConfig)
+    assert settings["training_data"].name == "train"
+
+
+def test_what_is_sent_does_not_differ_by_random_ids(build: Any) -> None:
+    sent = [
+        build()["fit"]._automl_config.user_settings["training_data"]._additional_transformations
+        for _ in range(2)
+    ]
+    assert sent[0].to_json() == sent[1].to_json()
 
 
 def test_a_registered_dataset_is_read_by_name(build: Any, values: dict[str, Any]) -> None:

@@ -15,38 +15,12 @@ from typing import Any
 import pytest
 from foreign_project import AZUREML, edit, run, write_project
 from loopback_service import Loopback
+from submits import Done, open_run, run_id, step_output, submit
 
 from azureml_deploy.reuse import read_last_submitted
 from azureml_deploy.runs import read_state
 
 GREETING = 'it\'s; "quoted" $(x) & größer\\ 苹果'
-
-Done = subprocess.CompletedProcess[str]
-
-
-def submit(project: Path, loopback: Loopback, *arguments: str) -> Done:
-    command = ("-m", "kedro", "azureml", "submit", "--loopback", *arguments)
-    return run(project, *command, **loopback.variables)
-
-
-def run_id(done: Done) -> str:
-    found = re.search(r"^run +(\S+) submitted", done.stdout, re.MULTILINE)
-    assert found, done.stdout + done.stderr
-    return found[1]
-
-
-def opened(workspace: Any, done: Done) -> Any:
-    from azureml.pipeline.core import PipelineRun
-
-    return PipelineRun.get(workspace, run_id(done))
-
-
-def result(run: Any, step: str, port: str, folder: Path) -> Path:
-    """Download what a step left, and return its only file."""
-    (step_run,) = run.find_step_run(step)
-    step_run.get_output_data(port).download(str(folder / port), show_progress=False)
-    (file,) = (path for path in (folder / port).rglob("*") if path.is_file())
-    return file
 
 
 @pytest.fixture
@@ -82,8 +56,8 @@ def test_nodes_ran_and_outputs_are_readable(
     assert "environment    kedro version 1 created" in done.stdout
     assert re.search(r"harvest: Completed in \d+ s", done.stdout)
     assert "Completed: 2 steps ran, 0 reused" in done.stdout
-    run = opened(workspace, done)
-    names = result(run, "harvest", "fruit_names", tmp_path).read_text(encoding="utf-8")
+    run = open_run(workspace, done)
+    names = step_output(run, "harvest", "fruit_names", tmp_path).read_text(encoding="utf-8")
     assert names == f"{GREETING} Boskoop"
     (counted,) = (step for step in run.get_steps() if step.name.startswith("count"))
     assert counted.get_metrics() == {"apples": 1.0, "letters.all": float(len(names))}
@@ -91,7 +65,7 @@ def test_nodes_ran_and_outputs_are_readable(
 
 def test_the_run_says_where_it_came_from(submitted: tuple[Path, Done], workspace: Any) -> None:
     project, done = submitted
-    run = opened(workspace, done)
+    run = open_run(workspace, done)
     head = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True, check=True
     )

@@ -150,6 +150,19 @@ def test_compute_targets_are_made_once(workspace: Any, deployment: Deployment) -
     assert [found.state for found in after] == ["created", "found"]
 
 
+def test_no_quota_is_one_sentence(workspace: Any, values: dict[str, Any], tmp_path: Path) -> None:
+    values["compute_targets"]["cpu"] |= {"min_nodes": 90, "max_nodes": 100}
+    values["compute_targets"] = {"many": values["compute_targets"]["cpu"]}
+    values["default"]["compute_target"] = "many"
+    deployment = prepare(project_of(tmp_path, [make("a", None, "x")], values))
+    with pytest.raises(
+        ServiceError, match=r"Creating compute target 'many' failed: .*quota of 100"
+    ) as caught:
+        tuple(find_compute_targets(workspace, deployment, NO_PATIENCE))
+    assert "or take a smaller vm_size or max_nodes" in str(caught.value)
+    assert "many" not in workspace.compute_targets
+
+
 def test_environments_get_a_version_for_each_content(
     workspace: Any, deployment: Deployment, loopback: Loopback
 ) -> None:
