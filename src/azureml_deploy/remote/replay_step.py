@@ -98,7 +98,16 @@ def main(task_file: str) -> int:
         if task["pdb"]:
             debug(error, Path.cwd().resolve())
         return 1
+    finally:
+        flush()
     return 0
+
+
+def flush() -> None:
+    """Send what was logged and is still waiting to be; what is recorded never waits."""
+    runs = sys.modules.get("azureml._run_impl.run_base")
+    if runs:
+        runs._RunBase._kill(timeout=60)
 
 
 def record_writes(record: Recorder) -> None:
