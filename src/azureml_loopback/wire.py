@@ -29,18 +29,19 @@ def check(model: str, body: Any) -> Any:
         body: JSON.
 
     Returns:
-        The body, as it came.
+        The body, its fields spelled as the model spells them: Azure takes any letter case.
 
     Raises:
         NotImplementedHere: A field that the model does not have; names it.
         BadRequest: A value of another type than the field's.
     """
     family, name = model.split(".")
-    unknown = _unknown_field(family, name, body, "")
-    if unknown:
-        raise NotImplementedHere(f"{name}.{unknown} is a field that the service does not know")
-    _parse(family, name, body)
-    return body
+    try:
+        spelled = _spelled(family, name, body, name)
+    except _UnknownFieldError as unknown:
+        raise NotImplementedHere(f"{unknown} is a field that the service does not know") from None
+    _parse(family, name, spelled)
+    return spelled
 
 
 def answer(model: str, values: Any) -> Any:
@@ -53,11 +54,10 @@ def answer(model: str, values: Any) -> Any:
         TypeError: The service is wrong: a field that the model does not have.
     """
     family, name = model.split(".")
-    shown = public(values)
-    unknown = _unknown_field(family, name, shown, "")
-    if unknown:
-        raise TypeError(f"{name} has no field {unknown}")
-    return shown
+    try:
+        return _spelled(family, name, public(values), name)
+    except _UnknownFieldError as unknown:
+        raise TypeError(f"there is no field {unknown}") from None
 
 
 def answers(model: str, values: list[Any]) -> list[Any]:
@@ -78,46 +78,52 @@ def _classes(family: str) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if isinstance(value, type)}
 
 
+class _UnknownFieldError(Exception):
+    """Names a field, by its path, that a model lacks."""
+
+
 @cache
-def _fields(family: str, name: str) -> dict[str, str] | None:
-    """Return a model's JSON keys and their types, lower-cased keys; nothing if it takes any."""
+def _fields(family: str, name: str) -> dict[str, tuple[str, str]] | None:
+    """Return a model's fields by their names in small letters: spelling and type.
+
+    Nothing if the model takes any field.
+    """
     model = _classes(family).get(name)
     attributes = getattr(model, "_attribute_map", None)
     if attributes is None:
         return None
     subtypes = getattr(model, "_subtype_map", {})
-    fields: dict[str, str] = {}
+    fields: dict[str, tuple[str, str]] = {}
     for attribute in attributes.values():
         key = re.split(r"(?<!\\)\.", attribute["key"])[0].replace("\\.", ".")
         if not key:  # additional properties: anything goes
             return None
         nested = key != attribute["key"].replace("\\.", ".")
-        fields[key.lower()] = "object" if nested else attribute["type"]
+        fields[key.lower()] = (key, "object" if nested else attribute["type"])
     for children in subtypes.values():
         for child in children.values():
             fields.update(_fields(family, child) or {})
     return fields
 
 
-def _unknown_field(family: str, kind: str, value: Any, place: str) -> str:
-    """Return the dotted name of the first field that the model lacks; empty if there is none."""
+def _spelled(family: str, kind: str, value: Any, place: str) -> Any:
+    """Return a value with each field spelled as its model spells it."""
     container = _CONTAINER.fullmatch(kind)
-    if container and isinstance(value, list | Mapping):
-        parts = value.values() if isinstance(value, Mapping) else value
-        inner = (_unknown_field(family, container[1], part, place) for part in parts)
-        return next(filter(None, inner), "")
+    if container and isinstance(value, Mapping):
+        return {k: _spelled(family, container[1], v, f"{place}.{k}") for k, v in value.items()}
+    if container and isinstance(value, list):
+        return [_spelled(family, container[1], part, place) for part in value]
     fields = _fields(family, kind)
     if fields is None or not isinstance(value, Mapping):
-        return ""
+        return value
+    spelled: dict[str, Any] = {}
     for key, part in value.items():
-        where = f"{place}.{key}" if place else str(key)
-        known = fields.get(str(key).lower())
-        if known is None:
-            return where
-        deeper = _unknown_field(family, known, part, where)
-        if deeper:
-            return deeper
-    return ""
+        where = f"{place}.{key}"
+        if str(key).lower() not in fields:
+            raise _UnknownFieldError(where)
+        name, its_kind = fields[str(key).lower()]
+        spelled[name] = _spelled(family, its_kind, part, where)
+    return spelled
 
 
 def _parse(family: str, name: str, body: Any) -> None:

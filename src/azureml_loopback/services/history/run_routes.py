@@ -171,8 +171,8 @@ def counts(call: Call) -> dict[str, Any]:
 
 
 def _add_or_modify(call: Call, experiment: Document, wanted: Mapping[str, Any]) -> Document:
-    wire.check("restclient.CreateRunDto", wanted)
-    return state.add_or_modify(call.loopback.store, experiment["experimentId"], wanted)
+    checked = wire.check("restclient.CreateRunDto", wanted)
+    return state.add_or_modify(call.loopback.store, experiment["experimentId"], checked)
 
 
 def _candidates(store: Store, experiment_id: str, text: str | None) -> list[Document]:
