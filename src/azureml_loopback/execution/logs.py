@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from collections import deque
 from typing import TYPE_CHECKING
 
 from azureml_loopback.errors import NotFound
@@ -22,18 +22,19 @@ _TAIL = 200
 """Lines of standard error that are kept to find the error in."""
 
 
-@dataclass(frozen=True)
 class StepLog:
     """The log files of one run."""
 
-    loopback: Loopback
-    run_id: str
-    _tail: list[str] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, loopback: Loopback, run_id: str) -> None:
+        """Write to the files of this run."""
+        self._loopback = loopback
+        self._run_id = run_id
+        self._tail: deque[str] = deque(maxlen=_TAIL)
+        self._lock = threading.Lock()
 
     def say(self, message: str) -> None:
         """Write a line of the service's own to the job log."""
-        line = f"[{self.loopback.clock.now():%Y-%m-%d %H:%M:%SZ}] {message}\n"
+        line = f"[{self._loopback.clock.now():%Y-%m-%d %H:%M:%SZ}] {message}\n"
         self._append(JOB_LOG, line.encode())
 
     def note(self, message: str) -> None:
@@ -50,7 +51,6 @@ class StepLog:
         """Add to the script's standard error."""
         with self._lock:
             self._tail.extend(data.decode("utf-8", "replace").splitlines())
-            del self._tail[:-_TAIL]
         self._append(STDERR_LOG, data)
         self._append(DRIVER_LOG, data)
 
@@ -60,7 +60,7 @@ class StepLog:
             return next((line.strip() for line in reversed(self._tail) if line.strip()), "")
 
     def _append(self, path: str, data: bytes) -> None:
-        artifacts.append(self.loopback, self.run_id, path, data)
+        artifacts.append(self._loopback, self._run_id, path, data)
 
 
 def read_log(loopback: Loopback, run_id: str, path: str) -> str:
