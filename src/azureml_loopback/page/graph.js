@@ -58,7 +58,7 @@ function drawStep(box, selected, choose) {
 }
 
 function drawData(box) {
-  const [left, top] = [box.x - WIDTH / 2, box.y - HEIGHT / 2 + 9];
+  const [left, top] = [box.x - WIDTH / 2, box.y - HEIGHT / 2 + 18]; // down to where the line begins
   return svg("g", { class: "box data" },
     svg("title", {}, `dataset ${box.name}`),
     svg("rect", { x: left + 20, y: top, width: WIDTH - 40, height: HEIGHT - 18, rx: 17, class: "card" }),

@@ -30,11 +30,11 @@ const choice = (id, name, count, chosen) =>
     h("span", {}, name), count !== null && h("small", {}, count));
 
 export const runTable = (runs, { experiment = true } = {}) =>
-  table(["State", "Run", experiment && "Experiment", "Steps", "Time", "Started"].filter(Boolean),
+  table(["State", "Run", experiment && "Experiment", experiment ? "Steps" : "Result", "Time", "Started"].filter(Boolean),
     runs.map((run) => h("tr", {},
       h("td", {}, pill(run.reused ? "Reused" : run.status, run.reused ? "reused" : run.mood)),
       h("td", { class: "wide" },
-        h("a", { href: `#/run/${encodeURIComponent(run.id)}` }, run.name),
+        h("a", { href: `#/run/${encodeURIComponent(run.id)}` }, run.algorithm ?? run.name),
         h("small", { title: run.id }, [run.kind, `no. ${run.number}`, shortId(run.id)].filter(Boolean).join(" · "))),
       experiment && h("td", {}, run.experiment),
       h("td", {}, steps(run)),
@@ -46,7 +46,7 @@ const shortId = (id) => (/^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(id) ? id.slice(0, 8)
 
 function steps(run) {
   const total = Object.values(run.steps).reduce((sum, count) => sum + count, 0);
-  if (!total) return run.algorithm ? `${run.algorithm} ${Number(run.score).toFixed(4)}` : "";
+  if (!total) return run.score ? Number(run.score).toFixed(4) : "";
   const known = MOODS.filter((mood) => run.steps[mood]);
   const bar = h("div", { class: "bar", "aria-hidden": "true" }, known.map((mood) => {
     const piece = h("i", { class: mood });

@@ -198,14 +198,23 @@ def _pipeline(store: Store, run_id: str) -> dict[str, Any]:
         return {"graph": None, "parameters": {}}
     graph = entities.graph(store, run_["GraphId"])
     modules = {node["ModuleId"] for node in graph["ModuleNodes"]}
-    data = filter(None, map(views.dataset_id, graph.get("DatasetNodes") or []))
     picture = views.graph(
         graph,
         {id_: entities.module(store, id_) for id_ in modules},
         _nodes(store, run_id),
-        {id_: found[0]["name"] for id_ in data if (found := datasets.with_saved_id(store, id_))},
+        _dataset_names(store) if graph.get("DatasetNodes") else {},
     )
     return {"graph": picture, "parameters": views.parameters(run_)}
+
+
+def _dataset_names(store: Store) -> dict[str, str]:
+    """Return the name of each registered dataset by its id, and by those of its saved versions."""
+    return {
+        id_: found["name"]
+        for found in datasets.datasets(store)
+        for version in datasets.versions(store, found["datasetId"])
+        for id_ in (found["datasetId"], version["savedDatasetId"])
+    }
 
 
 def _nodes(store: Store, run_id: str) -> dict[str, Document]:

@@ -72,7 +72,7 @@ def run_details(run: Document, experiment: str, parent: Document | None) -> Valu
         "target": run.get("target"),
         "error": (run.get("error") or {}).get("error", {}).get("message"),
         "warnings": [warning["message"] for warning in run["warnings"]],
-        "tags": run["tags"],
+        "tags": {k: v for k, v in run["tags"].items() if not k.startswith("azureml.")},
         "properties": properties,
         "reusedFrom": properties.get("azureml.reusedrunid"),
         "statuses": [
@@ -93,7 +93,7 @@ def graph(
         graph_: ``GraphEntity``.
         modules: Module id -> ``ModuleEntity``.
         nodes: Node id -> ``TaskStatus``.
-        datasets: Saved dataset's id -> the name that it is registered by.
+        datasets: Id of a registered or saved dataset -> the name that it is registered by.
     """
     steps = [_step(node, modules[node["ModuleId"]], nodes) for node in graph_["ModuleNodes"]]
     data = [_data(node, datasets) for node in graph_.get("DatasetNodes") or []]
@@ -205,15 +205,16 @@ def _step(node: Document, module: Document, nodes: Mapping[str, Document]) -> Va
 
 
 def dataset_id(node: Document) -> str | None:
-    """Return the saved dataset that a graph's dataset node stands for, if it is one."""
+    """Return the id of the dataset, registered or saved, that a graph's dataset node stands for."""
     value = (node.get("DataSetDefinition") or {}).get("Value") or {}
-    found: str | None = (value.get("DataSetReference") or {}).get("Id")
+    reference = value.get("DataSetReference") or value.get("SavedDataSetReference") or {}
+    found: str | None = reference.get("Id")
     return found
 
 
 def _data(node: Document, datasets: Mapping[str, str]) -> Values:
-    definition = node.get("DataSetDefinition") or {}
-    name = definition.get("ParameterName") or datasets.get(dataset_id(node) or "") or "data"
+    parameter = (node.get("DataSetDefinition") or {}).get("ParameterName")
+    name = parameter or datasets.get(dataset_id(node) or "") or "data"
     return {"id": node["Id"], "name": name, "kind": "data", "mood": "data"}
 
 
