@@ -28,6 +28,7 @@ def commands() -> None:
         "plan": "azureml_deploy.commands.plan.plan",
         "publish": "azureml_deploy.commands.publish.publish",
         "replay": "azureml_deploy.commands.replay.replay",
+        "results": "azureml_deploy.commands.results.results",
         "runs": "azureml_deploy.commands.runs.runs",
         "schedule": "azureml_deploy.commands.schedule.schedule",
         "serve": "azureml_deploy.commands.serve.serve",

@@ -74,9 +74,14 @@ class BlobFolder:
     def fetch(self, file: RemoteFile, target: Path, patience: Patience, progress: Progress) -> None:
         """Bring a file to its place, and check it; a broken download is gone on with.
 
+        Nothing is brought where the same is there already.
+
         Raises:
             ServiceError: The service failed, the file changed meanwhile, or came damaged.
         """
+        if is_there(file, target):
+            progress(file.size)
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.{file.key[:16]}.part")
         for stale in target.parent.glob(f".{target.name}.*.part"):
@@ -203,6 +208,13 @@ def copy_whole(source: Path, target: Path) -> None:
     except OSError:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def is_there(file: RemoteFile, target: Path) -> bool:
+    """Say whether a file was brought already; without a checksum that cannot be known."""
+    if not target.is_file() or target.stat().st_size != file.size:
+        return False
+    return file.md5 is not None and digest(target, "md5") == file.md5
 
 
 def _parents(name: str) -> Iterable[str]:

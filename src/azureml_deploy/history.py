@@ -175,8 +175,8 @@ def _best_metric(records: RunRecords, step: Any) -> BestMetric | None:
 
 
 def is_automl(properties: Mapping[str, str] | None) -> bool:
-    """Say whether a step's run is AutoML's."""
-    return (properties or {}).get("StepType") == "AutoMLStep"
+    """Say whether a step's run is AutoML's: an AutoMLStep, or the SDK's ReusableAutoMLStep."""
+    return (properties or {}).get("StepType", "").endswith("AutoMLStep")
 
 
 def _some(values: list[str]) -> str:

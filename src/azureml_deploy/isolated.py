@@ -1,4 +1,4 @@
-"""The Python that a step declares, built on this machine beside what the loopback builds."""
+"""The Python that a step or azureml.yml declares, built beside what the loopback builds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,31 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from azureml_deploy.config import AzureMLConfig, Environment
 from azureml_deploy.errors import ServiceError
+from azureml_deploy.pickles import AUTOML_RUNTIME
+
+
+def definition_of(name: str, settings: Environment) -> dict[str, Any]:
+    """Return an environment of azureml.yml as a run's definition would have it.
+
+    Args:
+        name: Its name there.
+        settings: What azureml.yml says of it.
+    """
+    python = [f"python={settings.python_version}"] if settings.python_version else []
+    pip = [{"pip": list(settings.pip_packages)}] if settings.pip_packages else []
+    dependencies = [*python, *settings.conda_packages, *pip]
+    return {"name": name, "python": {"condaDependencies": {"dependencies": dependencies}}}
+
+
+def environments_with_runtime(config: AzureMLConfig) -> tuple[str, ...]:
+    """Return the environments of azureml.yml that AutoML's own models can be loaded in."""
+    return tuple(
+        name
+        for name, environment in config.environments.items()
+        if any(package.startswith(AUTOML_RUNTIME) for package in environment.pip_packages)
+    )
 
 
 def isolated_python(definition: Mapping[str, Any], tell: Callable[[str], None]) -> Path:

@@ -18,6 +18,7 @@ from rich.tree import Tree
 from azureml_deploy.assets import Asset
 from azureml_deploy.comparison import Difference
 from azureml_deploy.history import RunSummary
+from azureml_deploy.iterations import Leaderboard
 from azureml_deploy.render_run import duration_text, status_text
 from azureml_deploy.run_detail import StepDetail
 
@@ -101,6 +102,18 @@ def print_differences(
     for one in found:
         cells = (one.kind, one.step, one.name, _short(one.one), _short(one.other))
         table.add_row(*map(escape, cells))
+    console.print(table)
+
+
+def print_leaderboard(board: Leaderboard, console: Console) -> None:
+    """Print one row for each model that AutoML tried, the best marked."""
+    table = plain_table(console, "", "Iteration", "Learner", board.metric, *board.others)
+    for iteration in board.iterations:
+        best = iteration is board.best
+        values = [iteration.metrics.get(name) for name in (board.metric, *board.others)]
+        numbers = ["" if value is None else f"{value:.4f}" for value in values]
+        row = ("*" if best else "", str(iteration.number), escape(iteration.learner), *numbers)
+        table.add_row(*row, style="bold green" if best else None)
     console.print(table)
 
 

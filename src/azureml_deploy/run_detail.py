@@ -124,7 +124,7 @@ def _describe_step(run: Any, records: RunRecords, child: Any) -> StepDetail:
         script=script,
         settings=json.loads(settings or "{}"),
         inputs=dict(_inputs(details, script)),
-        outputs=_outputs(run, child, records.patience),
+        outputs=step_outputs(run, child, records.patience),
         metrics=_metrics(run, source, child.name, records.patience),
         logs=tuple(sorted(records.log_files(experiment, source))),
     )
@@ -142,7 +142,7 @@ def _inputs(details: Mapping[str, Any], script: StepDefinition | None) -> Iterat
         yield name, f"{text} (version {version})" if version else text
 
 
-def _outputs(run: Any, child: Any, patience: Patience) -> dict[str, Place]:
+def step_outputs(run: Any, child: Any, patience: Patience) -> dict[str, Place]:
     """Return where a step's outputs are, as the pipelines service keeps them for later steps."""
     node = (child.tags or {}).get("azureml.nodeid")
     provider = run._context.workflow_provider.step_run_provider

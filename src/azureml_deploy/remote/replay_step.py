@@ -99,12 +99,13 @@ def main(task_file: str) -> int:
             debug(error, Path.cwd().resolve())
         return 1
     finally:
-        flush()
+        if task["send"]:
+            flush()
     return 0
 
 
 def flush() -> None:
-    """Send what was logged and is still waiting to be; what is recorded never waits."""
+    """Send what was logged and is still waiting to be."""
     runs = sys.modules.get("azureml._run_impl.run_base")
     if runs:
         runs._RunBase._kill(timeout=60)
