@@ -36,6 +36,12 @@ GRADES = [
     {"name": "Cox", "heavy": False, "title": "Hello Cox"},
 ]
 
+CLOUDS = (
+    "champion: {type: json.JSONDataset, filepath: data/champion.json}",
+    "champion: {type: azureml_deploy.datasets.ModelFolderDataset, model_path: data/model}",
+)
+"""A champion of the catalog, and one in its place that AutoML trained in Azure."""
+
 
 @pytest.fixture(scope="module")
 def orchard(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -86,11 +92,13 @@ def test_what_cannot_be_served_is_one_message(orchard: Path, tmp_path: Path) -> 
     project = shutil.copytree(orchard, tmp_path / "orchard")
     config = (project / "conf/base/azureml.yml").read_text()
     catalog = (project / "conf/base/catalog.yml").read_text()
+    edit(project, "data/model/model.pkl", "cazureml.training.tabular.models\nEnsemble\n.")
     for name, text, message in (
         ("conf/base/azureml.yml", AZUREML, "azureml.yml: has no serving"),
         ("conf/base/azureml.yml", config.replace(": grades", ": limit"), "'limit' is no dataset that the scoring pipeline makes"),
         ("conf/base/azureml.yml", config.replace("[champion]", "[]"), "must read one dataset of roles.registry"),
         ("conf/base/catalog.yml", catalog.replace("pandas.", "polars."), "a request becomes a pandas table"),
+        ("conf/base/catalog.yml", catalog.replace(*CLOUDS), "azureml.training.tabular.models of azureml-train-automl-runtime"),
         ("data/champion.json", "null", "There is no champion to serve"),
         ("data/champion.json", "{", "Expecting property name"),
     ):  # fmt: skip

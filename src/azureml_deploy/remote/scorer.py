@@ -64,16 +64,18 @@ class Scorer:
         request: str,
         response: str,
         row_key: str | None = None,
+        loaded: Mapping[str, Any] | None = None,
     ) -> None:
         """Load the model, and run what does not depend on a request.
 
         Args:
             pipeline: The scoring pipeline.
-            catalog: The project's `DataCatalog`, with the model in place.
+            catalog: The project's `DataCatalog`.
             request: The dataset that a request takes the place of.
             response: The dataset that is the answer.
             row_key: Column of both that says which row of the answer belongs to which of the
                 request; without one, the answer's rows stay in the pipeline's order.
+            loaded: What takes the place of inputs of the catalog.
 
         Raises:
             ScoringError: The pipeline does not lead from the request to the response, or an input
@@ -83,7 +85,9 @@ class Scorer:
         self._request, self._response, self._row_key = request, response, row_key
         self._pipeline = wanted.from_inputs(request)
         self._entry = _entry(catalog, request)
-        values = {name: _load(catalog, name) for name in sorted(wanted.inputs() - {request})}
+        values = dict(loaded or {})
+        for name in sorted(wanted.inputs() - {request, *values}):
+            values[name] = _load(catalog, name)
         for node in (wanted - self._pipeline).nodes:
             values.update(node.run({name: values[name] for name in node.inputs}))
         self._shared = {name: values[name] for name in self._pipeline.inputs() - {request}}

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from azureml_deploy.config import Serving
+from azureml_deploy.datasets import ModelFolderDataset
 from azureml_deploy.errors import ConfigError, UsageError
 from azureml_deploy.pickles import MissingPackagesError
 from azureml_deploy.project import Project, Selection, load_context, open_config, open_project
 from azureml_deploy.remote.scorer import Scorer, ScoringError, quiet_kedro
 from azureml_deploy.serving.models import ServedModel
-
-MODEL_TYPE = "azureml_deploy.datasets.ModelFolderDataset"
 
 _NO_FRAME = ("polars", "spark", "dask", "ibis")
 """Dataset modules whose nodes take another kind of table than the one made of a request."""
@@ -90,28 +89,34 @@ def open_scorer(
         ConfigError: The pipeline cannot be served.
     """
     from kedro.framework.project import settings  # noqa: PLC0415
-    from kedro.io import DatasetError, MemoryDataset  # noqa: PLC0415
+    from kedro.io import DatasetError  # noqa: PLC0415
 
     catalog = load_context(settings, metadata, selection).catalog
     quiet_kedro()
+    try:
+        model = _load_model(catalog, opened, downloaded)
+        roles = opened.serving.model_dump(include={"request", "response", "row_key"})
+        pipeline = opened.project.sources.pipeline
+        scorer = Scorer(pipeline, catalog, **roles, loaded={opened.registry: model})
+    except (ScoringError, DatasetError) as error:
+        raise ConfigError(f"serving: {_reason(error, opened)}") from error
+    return scorer, downloaded[1] if downloaded else _champion(opened, model)
+
+
+def _load_model(
+    catalog: Any, opened: ServingProject, downloaded: tuple[Path, ServedModel] | None
+) -> Any:
     if downloaded is not None:
         folder, served = downloaded
         source = f"model {served.name} version {served.version} of {served.source}"
-        entry = {"type": MODEL_TYPE, "model_path": str(folder), "source": source}
-        catalog._add_from_config(opened.registry, entry)
-    try:
-        model = catalog.load(opened.registry)
-        if model is None:
-            raise UsageError(
-                f"There is no champion to serve: '{opened.registry}' of the catalog has none. "
-                "Train and register one (kedro run), or name a workspace's model: MODEL:VERSION"
-            )
-        catalog[opened.registry] = MemoryDataset(model, copy_mode="assign")
-        roles = opened.serving.model_dump(include={"request", "response", "row_key"})
-        scorer = Scorer(opened.project.sources.pipeline, catalog, **roles)
-    except (ScoringError, DatasetError) as error:
-        raise ConfigError(f"serving: {_reason(error, opened)}") from error
-    return scorer, served if downloaded else _champion(opened, model)
+        return ModelFolderDataset(model_path=str(folder), source=source).load()
+    model = catalog.load(opened.registry)
+    if model is None:
+        raise UsageError(
+            f"There is no champion to serve: '{opened.registry}' of the catalog has none. "
+            "Train and register one (kedro run), or name a workspace's model: MODEL:VERSION"
+        )
+    return model
 
 
 def _champion(opened: ServingProject, model: Any) -> ServedModel:
