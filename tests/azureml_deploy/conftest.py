@@ -19,6 +19,7 @@ os.environ["DO_NOT_TRACK"] = "1"
 sys.path.append(str(Path(__file__).parent))
 
 from loopback_service import Loopback
+from submits import Submitted, submit_titanic_twice
 
 
 @pytest.fixture
@@ -51,3 +52,9 @@ def workspace(loopback: Loopback, tmp_path_factory: pytest.TempPathFactory) -> I
             patch.setenv(name, value)
         config = use_loopback(folder)
         yield open_workspace(config, folder, Patience(0))
+
+
+@pytest.fixture(scope="package")
+def titanic(loopback: Loopback, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
+    """The Titanic after two submits; its project is not to be changed."""
+    return submit_titanic_twice(tmp_path_factory.mktemp("titanic"), loopback)

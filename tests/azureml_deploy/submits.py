@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foreign_project import run
+from foreign_project import edit, run
 from loopback_service import Loopback
 
 Done = subprocess.CompletedProcess[str]
+
+ROOT = Path(__file__).parents[2]
+FEW = ("--params", "automl.iterations=2")
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The Titanic after two submits: as it is, and with a registration file edited."""
+
+    project: Path
+    first: Done
+    second: Done
+
+
+def submit_titanic_twice(project: Path, loopback: Loopback) -> Submitted:
+    """Copy the Titanic to a folder, and submit it."""
+    for name in ("conf", "src"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", project)
+    shutil.copytree(ROOT / "data/01_raw", project / "data/01_raw")
+    first = submitted_well(project, loopback, *FEW)
+    registration = "src/titanic_automl/pipelines/registration/nodes.py"
+    edit(project, registration, (project / registration).read_text() + "\n# another rule\n")
+    return Submitted(project, first, submitted_well(project, loopback, *FEW))
 
 
 def submit(project: Path, loopback: Loopback, *arguments: str) -> Done:

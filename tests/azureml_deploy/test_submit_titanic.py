@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,20 @@ import pytest
 from foreign_project import edit
 from foreign_project import run as run_python
 from loopback_service import Loopback
-from submits import Done, open_run, pipeline_output, reused, step_output, submitted_well
+from submits import (
+    FEW,
+    Submitted,
+    open_run,
+    pipeline_output,
+    reused,
+    step_output,
+    submitted_well,
+)
 
 from azureml_deploy.runs import follow
 from azureml_deploy.service_errors import Patience
 
 ROOT = Path(__file__).parents[2]
-FEW = ("--params", "automl.iterations=2")
 PREPARE_AND_TRAIN = ("--pipelines", "data_prep,training")
 MODEL = "TitanicSurvivalInitial"
 READ_BY_NAME = """
@@ -29,29 +35,6 @@ from azureml.core import Dataset, Workspace
 workspace = Workspace.from_config(sys.argv[1])
 Dataset.get_by_name(workspace, "Data_prepared").to_pandas_dataframe().to_parquet(sys.argv[2])
 """
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """The project after two submits: as it is, and with a registration file edited."""
-
-    project: Path
-    first: Done
-    second: Done
-
-
-@pytest.fixture(scope="module")
-def titanic(loopback: Loopback, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
-    project = tmp_path_factory.mktemp("titanic")
-    for name in ("conf", "src"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", project)
-    (project / "data/01_raw").mkdir(parents=True)
-    shutil.copy(ROOT / "data/01_raw/titanic.csv", project / "data/01_raw")
-    first = submitted_well(project, loopback, *FEW)
-    registration = "src/titanic_automl/pipelines/registration/nodes.py"
-    edit(project, registration, (project / registration).read_text() + "\n# another rule\n")
-    return Submitted(project, first, submitted_well(project, loopback, *FEW))
 
 
 @pytest.fixture
