@@ -4,6 +4,7 @@ SERVICE_NAMES = (
     "arm",
     "artifacts",
     "content",
+    "credential",
     "datasets",
     "datastores",
     "discovery",

@@ -12,6 +12,7 @@ SERVICES = (
     "artifact",
     "catalog",
     "content",
+    "credential",
     "data",
     "dataset",
     "datastore",
