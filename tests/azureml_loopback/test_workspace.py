@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def test_a_workspace_from_config_json(workspace: Any) -> None:
     assert workspace.name == "loopback"
@@ -16,3 +18,20 @@ def test_a_script_of_its_own_process_reaches_it(loopback: Any, tmp_path: Path) -
     done = loopback.run(code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("loopback")
+
+
+def test_the_workspace_is_found_and_is_there_to_be_created(workspace: Any) -> None:
+    from azureml.core import Workspace
+
+    place = {
+        "subscription_id": workspace.subscription_id,
+        "resource_group": workspace.resource_group,
+    }
+    assert list(Workspace.list(workspace.subscription_id)) == [workspace.name]
+    assert list(Workspace.list(**place)) == [workspace.name]
+    found = Workspace.create(workspace.name, **place, location=workspace.location, exist_ok=True)
+    assert found.get_details()["workspaceid"] == workspace.get_details()["workspaceid"]
+    with pytest.raises(Exception, match="Location not available"):
+        Workspace.create(workspace.name, **place, location="eastus2", exist_ok=True)
+    with pytest.raises(Exception, match="not implemented by the loopback service"):
+        Workspace.create("another", **place, location=workspace.location)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from azureml_loopback import odata
 from azureml_loopback.errors import NotFound
 from azureml_loopback.identity import Identity
 from azureml_loopback.routing import SCOPE, Call, Routes
@@ -11,6 +12,8 @@ from azureml_loopback.services.arm import compute_routes
 
 routes = Routes()
 services = [routes, *compute_routes.services]
+
+_PROVIDER = "Microsoft.MachineLearningServices"
 
 
 @routes.get("metadata/endpoints", open_=True)
@@ -77,6 +80,40 @@ def subscription(call: Call) -> dict[str, Any]:
 def workspaces(call: Call) -> dict[str, Any]:
     """List the workspace."""
     return {"value": [_workspace(call.loopback.identity)]}
+
+
+@routes.get(f"subscriptions/{{subscription}}/providers/{_PROVIDER}")
+def provider(call: Call) -> dict[str, Any]:
+    """Say where workspaces can be: in one location."""
+    types = [{"resourceType": "workspaces", "locations": [call.loopback.identity.location]}]
+    return {"namespace": _PROVIDER, "registrationState": "Registered", "resourceTypes": types}
+
+
+@routes.get("subscriptions/{subscription}/resourcegroups/{resource_group}")
+def resource_group(call: Call) -> dict[str, Any]:
+    """Return the resource group."""
+    identity = call.loopback.identity
+    return {
+        "id": f"/subscriptions/{identity.subscription_id}/resourceGroups/{identity.resource_group}",
+        "name": identity.resource_group,
+        "location": identity.location,
+        "properties": {"provisioningState": "Succeeded"},
+    }
+
+
+@routes.get("subscriptions/{subscription}/resources", query=("$filter",))
+def resources(call: Call) -> dict[str, Any]:
+    """List what there is of a kind; the SDK asks for workspaces."""
+    identity = call.loopback.identity
+    shown = ("id", "name", "type", "location", "tags", "sku", "identity")
+    found = {name: _workspace(identity)[name] for name in shown}
+    known = {
+        "resourceType": found["type"],
+        "resourceGroup": identity.resource_group,
+        "name": identity.workspace_name,
+    }
+    wants = odata.parse(call.query.get("$filter"), known).wants
+    return {"value": [found] if wants(known) else []}
 
 
 @routes.get(SCOPE)
