@@ -32,7 +32,8 @@ class ServiceError(Exception):
         error = {"code": self.code, "message": str(self), "details": [], **self.details}
         # the pipelines' client reads names that begin with a capital, and the others none of them
         capital = {"Code": self.code, "Message": str(self)}
-        plain = {"code": self.code, "message": str(self), "statusCode": self.status}
+        # and HyperDrive's reads a number; it is what the others leave aside
+        plain = {"code": self.status, "message": str(self), "statusCode": self.status}
         return {"error": error, "Error": capital, **plain}
 
 

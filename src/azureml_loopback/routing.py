@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from azureml_loopback.errors import BadRequest, NotImplementedHere
 
@@ -23,6 +24,7 @@ SCOPE = (
     "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
 )
 """The part of a path that names the workspace."""
+_A_SCOPE = re.compile(re.sub(r"\{\w+\}", "[^/]+", SCOPE), re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,8 @@ class RouteTable:
             match = route.pattern.fullmatch(path)
             if match:
                 return route, match.groupdict()
-        raise NotImplementedHere(f"{method} {path} is not implemented by the loopback service")
+        what = _A_SCOPE.sub("...", unquote(path))
+        raise NotImplementedHere(f"{method} {what} is not implemented by the loopback service")
 
     @staticmethod
     def check_query(route: Route, query: Iterable[str]) -> None:

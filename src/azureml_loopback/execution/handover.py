@@ -88,6 +88,8 @@ def _given_dataset(step: StepContext, folder: Path, arrives: StepInput) -> Hando
     name, dataset_id = arrives.name, consumed_dataset(step.loopback, arrives)
     if arrives.mode == "direct":
         return Handover(variables={name: dataset_id}, datasets={name: dataset_id})
+    if arrives.mode not in {"mount", "download"}:
+        raise StepFailed(f"Input '{name}': mode '{arrives.mode}' is not implemented")
     wanted = arrives.path_on_compute
     path = folder / wanted if wanted else step.folder / "data" / name
     path.mkdir(parents=True, exist_ok=True)

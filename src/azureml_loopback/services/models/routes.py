@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from azureml_loopback import wire
-from azureml_loopback.errors import BadRequest
+from azureml_loopback.errors import BadRequest, NotFound
 from azureml_loopback.paging import page, page_size
 from azureml_loopback.routing import Call, Routes
 from azureml_loopback.services.models import assets, state
@@ -96,6 +96,37 @@ def patch_asset(call: Call) -> dict[str, Any]:
 def delete_asset(call: Call) -> None:
     """Forget an asset."""
     assets.delete(call.loopback.store, call.parts["asset_id"])
+
+
+_ANY_FILTER = (
+    *_PAGES,
+    "computeType",
+    "expand",
+    "id",
+    "imageDigest",
+    "imageId",
+    "imageName",
+    "modelId",
+    "modelName",
+    "name",
+    "orderBy",
+    "properties",
+    "runId",
+    "tags",
+    "version",
+)
+
+
+@routes.get("services", "images", query=_ANY_FILTER)
+def deployed(call: Call) -> dict[str, Any]:
+    """List web services or images: there are none, whatever the filter, since none can be made."""
+    return {"value": []}
+
+
+@routes.get("services/{name}", query=("expand",))
+def get_web_service(call: Call) -> None:
+    """Say that there is no such web service."""
+    raise NotFound(f"There is no web service '{call.parts['name']}': nothing is deployed here")
 
 
 def _model(document: dict[str, Any]) -> dict[str, Any]:

@@ -119,4 +119,8 @@ def refuse_other_kinds(info: Mapping[str, Any]) -> None:
     """
     for field, known in {"ModuleExecutionType": RUNNABLE, "ModuleType": {None, "None"}}.items():
         if info.get(field) not in known:
-            raise NotImplementedHere(f"Steps of {field} '{info.get(field)}' are not implemented")
+            step = info.get("StepType") or "step"
+            raise NotImplementedHere(
+                f"A {step} is not implemented by the loopback service: "
+                f"its {field} is '{info.get(field)}'"
+            )
