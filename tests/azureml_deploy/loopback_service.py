@@ -41,3 +41,8 @@ class Loopback:
         """What leads an SDK to it."""
         found: dict[str, str] = json.loads(self.command("env", "--json"))
         return found
+
+    def answers(self) -> list[int]:
+        """Return the HTTP statuses that it answered with so far."""
+        lines = (self.home / "requests.log").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line)["status"] for line in lines]
