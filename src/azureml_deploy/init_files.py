@@ -89,6 +89,14 @@ roles: {{}}
   # automl_settings: params:automl
   # registry: [registered_model, champion]
   # model_name: params:model_name
+
+# What kedro azureml serve runs; its model is the dataset of roles.registry that it reads.
+# serving:
+#   pipeline: scoring
+#   request: new_companies      # records take the place of this dataset, and pass its validator
+#   response: predictions
+#   row_key: id                 # answers come in the request's order
+#   environment: endpoint       # of an Azure endpoint; needs azureml-defaults
 """
 
 
