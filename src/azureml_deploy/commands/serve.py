@@ -16,7 +16,7 @@ from rich.console import Console
 
 from azureml_deploy.commands.errors import one_message
 from azureml_deploy.commands.service import Service, service_options
-from azureml_deploy.errors import ConfigError
+from azureml_deploy.errors import ConfigError, UsageError
 from azureml_deploy.planning import parameter_value
 from azureml_deploy.project import Project, Selection
 from azureml_deploy.serving.bundle import ENTRY_SCRIPT, endpoint_of
@@ -95,8 +95,12 @@ def _serve(
     service: Service,
     console: Console,
 ) -> None:
-    from azureml_deploy.serving.app import listen, make_app, serve  # noqa: PLC0415
-
+    try:
+        from azureml_deploy.serving.app import listen, make_app, serve  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed; kedro azureml serve needs: pip install starlette uvicorn"
+        ) from None
     with listen(*address) as listener, tempfile.TemporaryDirectory() as target:
         downloaded = None
         if wanted is not None:
