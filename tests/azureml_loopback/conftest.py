@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from azureml_loopback import coverage, processes
@@ -84,6 +85,14 @@ class Service:
             headers={"Authorization": f"Bearer {self.token()}"},
             trust_env=False,
         )
+
+    def kill(self) -> None:
+        """End it at once, as `kill -9` does; Azurite lives on until the next start."""
+        server = self.home.server()
+        assert server is not None
+        process = psutil.Process(server["pid"])
+        process.kill()
+        process.wait()
 
     def requests(self) -> list[dict[str, Any]]:
         """Return what was asked of the service so far."""

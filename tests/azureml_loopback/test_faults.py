@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -228,12 +227,6 @@ def wait_for(path: Path, lines: int = 1) -> list[str]:
     raise TimeoutError(path)
 
 
-def kill(service: Any) -> None:
-    process = psutil.Process(service.home.server()["pid"])
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
 def test_a_killed_service_goes_on_where_it_was(
     own_service: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +242,7 @@ def test_a_killed_service_goes_on_where_it_was(
     run_id = submitted.stdout.split()[-1]
     (running,) = wait_for(marks / "second")
     before = service.home.server()
-    kill(service)
+    service.kill()
 
     again = own_service()
     assert again.environment == service.environment  # the same port, so clients need not know
@@ -278,4 +271,4 @@ def test_nothing_that_was_acknowledged_is_lost(own_service: Callable[..., Any]) 
                 answer = client.post(f"{scope}/DataTypes", json={"Id": name, "Name": name})
                 assert answer.status_code == 200
                 known.append(name)
-            kill(service)
+            service.kill()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -265,7 +263,7 @@ def test_a_killed_service_runs_its_scripts_again(
     assert submitted.returncode == 0, submitted.stderr
     run_id = submitted.stdout.split()[-1]
     wait_for(begun.exists)
-    os.kill(service.home.server()["pid"], signal.SIGKILL)
+    service.kill()
     again = own_service()
     scope = Identity().arm_scope
     url = f"https://loopback.api.azureml.ms/history/v1.0/{scope}/runs/{run_id}"
