@@ -9,7 +9,14 @@ from typing import Any
 
 from azureml_deploy.config import RegisteredDataset
 from azureml_deploy.deployment import Deployment
-from azureml_deploy.plan import DeploymentPlan, ParameterArgument, Port, PortArgument, Step
+from azureml_deploy.plan import (
+    AUTOML_ENVIRONMENT,
+    DeploymentPlan,
+    ParameterArgument,
+    Port,
+    PortArgument,
+    Step,
+)
 from azureml_deploy.snapshot import SCRIPTS
 
 OUTPUT_NAMES: Mapping[str, str] = {"metrics": "metrics_output", "model": "model_output"}
@@ -252,5 +259,6 @@ def _run_configuration(builder: _Builder, step: Step) -> Any:
 
     configuration = RunConfiguration()
     configuration.target = builder.resources.compute_targets[step.compute]
-    configuration.environment = builder.resources.environments[step.environment]
+    if step.environment != AUTOML_ENVIRONMENT:
+        configuration.environment = builder.resources.environments[step.environment]
     return configuration

@@ -62,6 +62,8 @@ default:                       # what a node's step has where `steps` does not s
   allow_reuse: true
 
 steps: []                      # by tag or by node names (patterns); later entries win
+  # - tag: azureml.automl        # in Azure's own environment for AutoML
+  #   compute_target: big-cluster
   # - tag: heavy
   #   compute_target: big-cluster
   # - nodes: [evaluate, plot_*]

@@ -26,6 +26,10 @@ Travels = Literal[
 """How a dataset gets from one step to another: an SDK class, the workspace's model registry, its
 own place in a storage that both steps reach, or nothing (which is an error finding)."""
 
+AUTOML_ENVIRONMENT = "AutoML (Azure's own)"
+"""Where an AutoMLStep runs: the SDK changes any other environment of it to pins that do not resolve
+together, and leaves it to the service only where none is given."""
+
 Role = Literal["training_data", "validation_data", "model", "metrics"]
 Severity = Literal["error", "warning"]
 

@@ -16,6 +16,7 @@ from azureml_deploy.config import AzureMLConfig
 from azureml_deploy.grouping import ALONE, Grouping, Split, group_nodes
 from azureml_deploy.names import parameter_name, step_name
 from azureml_deploy.plan import (
+    AUTOML_ENVIRONMENT,
     Argument,
     Boundary,
     Crossing,
@@ -110,7 +111,7 @@ def make_plan(sources: Sources) -> Outcome:
         pipeline_parameters=parameters,
         environments=tuple(
             PlannedEnvironment(name=name, definition=sources.config.environments[name])
-            for name in sorted({step.environment for step in steps})
+            for name in sorted({step.environment for step in steps if step.kind != "automl"})
         ),
     )
     return Outcome(plan, grouping.splits, flows)
@@ -215,7 +216,7 @@ def _step(
         kind=kind,
         nodes=group,
         compute=compute,
-        environment=environment,
+        environment=AUTOML_ENVIRONMENT if kind == "automl" else environment,
         inputs=inputs,
         outputs=outputs,
         arguments=()

@@ -168,6 +168,16 @@ def test_automl_gets_tables_settings_and_training_outputs(build: Any) -> None:
     assert (fit._enable_default_model_output, fit._enable_default_metrics_output) == (False, False)
 
 
+def test_automl_runs_in_azures_own_environment(build: Any) -> None:
+    from azureml.core.runconfig import RunConfiguration
+
+    fit = build()["fit"]
+    environment = fit._automl_config.user_settings["run_configuration"].environment
+    unchanged = RunConfiguration().environment
+    packages = environment.python.conda_dependencies.serialize_to_string()
+    assert packages == unchanged.python.conda_dependencies.serialize_to_string()
+
+
 def test_validation_data(build: Any, values: dict[str, Any]) -> None:
     nodes = automl_nodes()
     nodes[2] = make(

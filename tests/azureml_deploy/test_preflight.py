@@ -215,6 +215,15 @@ def test_model_loaded_without_the_runtime(tmp_path: Path, values: dict[str, Any]
     assert not found("AML205", *automl(tmp_path, values, values=changed))
 
 
+def test_an_environment_that_automl_cannot_use(tmp_path: Path, values: dict[str, Any]) -> None:
+    assert not found("AML206", *automl(tmp_path, values))
+    changed = automl_values(values)
+    changed["steps"][0]["environment"] = "two"
+    (finding,) = found("AML206", *automl(tmp_path, values, values=changed))
+    assert finding.place == "step fit, steps.0.environment"
+    assert finding.severity == "warning"
+
+
 def test_lambda_and_main(tmp_path: Path, values: dict[str, Any]) -> None:
     in_main = identity.__class__(identity.__code__, {"__name__": "__main__"}, "in_main")
     assert in_main.__module__ == "__main__"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from azureml_deploy.catalog import CatalogEntry
-from azureml_deploy.plan import Step
+from azureml_deploy.plan import AUTOML_ENVIRONMENT, Step
 from azureml_deploy.planning import parameter_value
 from azureml_deploy.ports import base_name, is_parameter
 from azureml_deploy.preflight.packages import listed
@@ -144,6 +144,20 @@ def wrong_settings(situation: Situation) -> Iterator[Problem]:
             except SettingsError as error:
                 yield Problem(
                     f"step {step.name}, {name}", str(error), f"correct {name} in the parameters"
+                )
+
+
+def unused_environment(situation: Situation) -> Iterator[Problem]:
+    """Find environments that azureml.yml gives to AutoML's nodes, where they cannot be used."""
+    for step in situation.steps("automl"):
+        node = situation.project.sources.nodes[step.nodes[0]]
+        for index, override in enumerate(situation.config.steps):
+            # one that names the node among others may be meant for those
+            if override.environment and override.tag and override.applies_to(node.name, node.tags):
+                yield Problem(
+                    f"step {step.name}, steps.{index}.environment",
+                    f"'{override.environment}' is not used: the step runs in {AUTOML_ENVIRONMENT}",
+                    "take it out of azureml.yml",
                 )
 
 

@@ -139,21 +139,27 @@ def gpu_on_cpu(situation: Situation) -> Iterator[Problem]:
         target = situation.config.compute_targets[step.compute]
         if GPU_SIZE.match(target.vm_size):
             continue
-        environment = situation.config.environments[step.environment]
-        base = environment.curated or environment.docker_image or ""
-        wants = []
-        if step.kind == "automl" and step.settings is not None:
-            deep = sorted(_DEEP_MODELS & set(step.settings.allowed_models or ()))
-            wants += ["enable_dnn"] if step.settings.enable_dnn else []
-            wants += [f"allowed_models {name}" for name in deep]
-        elif _GPU_IMAGE.search(base):
-            wants.append(f"environment {base}")
+        wants = _gpu_settings(step) if step.kind == "automl" else _gpu_image(situation, step)
         if wants:
             yield Problem(
                 f"step {step.name}, compute_target {step.compute}",
                 f"{', '.join(wants)} wants a GPU, and {target.vm_size} has none",
                 "choose a size of the N series (such as STANDARD_NC6S_V3), or leave it out",
             )
+
+
+def _gpu_settings(step: Step) -> list[str]:
+    if step.settings is None:
+        return []
+    deep = sorted(_DEEP_MODELS & set(step.settings.allowed_models or ()))
+    networks = ["enable_dnn"] if step.settings.enable_dnn else []
+    return [*networks, *(f"allowed_models {name}" for name in deep)]
+
+
+def _gpu_image(situation: Situation, step: Step) -> list[str]:
+    environment = situation.config.environments[step.environment]
+    base = environment.curated or environment.docker_image or ""
+    return [f"environment {base}"] if _GPU_IMAGE.search(base) else []
 
 
 def bad_parameter(situation: Situation) -> Iterator[Problem]:

@@ -114,6 +114,17 @@ RULES: tuple[Rule, ...] = (
         automl.model_without_runtime,
     ),
     Rule(
+        "AML206",
+        "automl-environment",
+        "warning",
+        "An environment that azureml.yml gives to the nodes of a tag, and so to an AutoML node.",
+        "The SDK adds pins of its own to an AutoMLStep's environment, such as pandas 1.3.5 on this "
+        "machine's Python, which cannot be built. So the step gets none, and the service takes "
+        "its own environment for AutoML.",
+        "steps:\n  - tag: azureml.automl\n    compute_target: automl-cluster",
+        automl.unused_environment,
+    ),
+    Rule(
         "AML301",
         "function-not-importable",
         "error",
