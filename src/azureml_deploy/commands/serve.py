@@ -99,7 +99,7 @@ def _serve(
         from azureml_deploy.serving.app import listen, make_app, serve  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"{error.name} is not installed; kedro azureml serve needs: pip install starlette uvicorn"
+            f"{error.name} is not installed; serving needs: pip install starlette uvicorn"
         ) from None
     with listen(*address) as listener, tempfile.TemporaryDirectory() as target:
         downloaded = None
