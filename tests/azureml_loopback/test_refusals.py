@@ -95,6 +95,17 @@ def test_data_by_hdfs(bench: Bench) -> None:
     assert error["message"] == "Input 'files': mode 'hdfs' is not implemented"
 
 
+def test_several_nodes_by_a_parameter(bench: Bench) -> None:
+    from azureml.pipeline.core import PipelineParameter
+
+    nodes = {"NodeCount": PipelineParameter("nodes", default_value=1)}
+    step = bench.step("train", "", runconfig_pipeline_params=nodes, allow_reuse=False)
+    bench.run([step])
+    run = bench.run([step], expect="Failed", pipeline_parameters={"nodes": 2})
+    error = steps(run)["train"].get_details()["error"]["error"]
+    assert error["message"].startswith("Distributed runs (communicator None, 2 nodes) are not")
+
+
 def test_what_is_deployed(workspace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from azureml.core import Environment, Model
     from azureml.core.model import InferenceConfig

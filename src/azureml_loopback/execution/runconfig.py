@@ -22,15 +22,15 @@ def of_script(node: Mapping[str, Any], module: Mapping[str, Any]) -> dict[str, A
     return config
 
 
-def run_configuration(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the run configuration of a node.
+def run_configuration(step: StepContext) -> dict[str, Any]:
+    """Return the run configuration of a step.
 
     Raises:
         StepFailed: It wants what one process on this machine cannot give.
     """
-    config: dict[str, Any] = json.loads(node.get("Runconfig") or "{}")
+    config: dict[str, Any] = json.loads(step.node.get("Runconfig") or "{}")
     communicator = config.get("communicator") or "None"
-    nodes = config.get("nodeCount") or 1
+    nodes = step.parameters.get("NodeCount") or config.get("nodeCount") or 1
     if communicator != "None" or int(nodes) != 1:
         raise StepFailed(
             f"Distributed runs (communicator {communicator}, {nodes} nodes) are not implemented by "

@@ -39,7 +39,7 @@ class ScriptRunner:
             StepFailed: The script failed, or could not start.
             StepCanceled: It was stopped.
         """
-        config = runconfig.run_configuration(step.node)
+        config = runconfig.run_configuration(step)
         folder = _unpacked(step)
         handover = hand_over(step, folder)
         arguments = runconfig.arguments(step)
