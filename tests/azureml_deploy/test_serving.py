@@ -36,6 +36,9 @@ GRADES = [
     {"name": "Cox", "heavy": False, "title": "Hello Cox"},
 ]
 
+OUTSIDE = dict(os.environ)
+"""The environment before the loopback takes this process's SDK, and its every request, to itself."""
+
 CLOUDS = (
     "champion: {type: json.JSONDataset, filepath: data/champion.json}",
     "champion: {type: azureml_deploy.datasets.ModelFolderDataset, model_path: data/model}",
@@ -288,9 +291,12 @@ def azures_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with Azure's own inference server, which pins other versions."""
     folder = tmp_path_factory.mktemp("server")
     uv = find_uv_bin()
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder], check=True)
     python = folder / "bin" / "python"
-    subprocess.run([uv, "pip", "install", "-q", "--python", python, *SERVER], check=True)
+    for command in (
+        ["venv", "-q", "--python", sys.executable, folder],
+        ["pip", "install", "-q", "--python", python, *SERVER],
+    ):
+        subprocess.run([uv, *command], env=OUTSIDE, check=True)
     return python
 
 
