@@ -36,7 +36,7 @@ _SDK_SCOPE = re.compile(
 )
 _SCOPE = re.compile(re.sub(r"\{\w+\}", "[^/]+", SCOPE), re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{(?!scope\})\w+\}")
-_WHOLE_PATHS = frozenset({"{arm_scope}"})
+_WHOLE_PATHS = frozenset({"{arm_scope}", "{path}"})
 """Placeholders that hold several parts of a path."""
 _SERVICES = {
     "{arm_scope}": "hyperdrive",
@@ -98,7 +98,7 @@ class Operations:
 
     def match(self, verb: str, path: str) -> Operation | None:
         """Find the operation that a request is of."""
-        place = (verb, _SCOPE.sub("{scope}", path))
+        place = (verb, _SCOPE.sub("{scope}", "/" + path.lstrip("/")))
         if place not in self._found:
             matching = [o for o in self.all if o.verb == verb and o.pattern.fullmatch(place[1])]
             self._found[place] = max(matching, key=lambda one: one.literal, default=None)

@@ -144,9 +144,11 @@ class Recorder:
 
     logs: set[Path] = field(default_factory=set)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    begun: set[str] = field(default_factory=set)
     _sizes: dict[Path, int] = field(default_factory=dict)
 
-    def begin(self) -> None:
+    def begin(self, test: str) -> None:
+        self.begun.add(test)
         self._sizes = {log: log.stat().st_size for log in self.logs if log.exists()}
 
     def keep(self) -> None:
@@ -167,7 +169,7 @@ LAST = "test_no_tick_without_a_passed_test"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    RECORDER.begin()
+    RECORDER.begin(item.nodeid)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -188,11 +190,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def operations_seen(request: pytest.FixtureRequest) -> set[str]:
     """What the passed tests of this session saw answered; only where all of the package ran."""
     config = request.config
-    files = set(Path(__file__).parent.glob("test_*.py"))
-    if not files <= {item.path for item in request.session.items}:
+    here = Path(__file__).parent
+    package = [item for item in request.session.items if item.path.parent == here]
+    if not set(here.glob("test_*.py")) <= {item.path for item in package}:
         pytest.skip("only part of the package runs")
     if config.option.keyword or config.option.markexpr or any("::" in arg for arg in config.args):
         pytest.skip("only some of the tests run")
+    if not {item.nodeid for item in package} <= RECORDER.begun:
+        pytest.skip("the package's tests run in several processes; with -n 0 they run in one")
     operations = RECORDER.operations()
     assert config.cache is not None
     config.cache.set(SEEN_CACHE, sorted(operations))

@@ -44,6 +44,8 @@ def test_the_sdks_operations_are_read_from_its_source(known: coverage.Operations
         ("GET", f"/{WORKSPACE.lower()}/computes/c", "GET /{scope}/computes/{computeName}"),
         ("GET", f"/content/v1.0/{WORKSPACE}/snapshots/latest/metadata", "GET /content/v1.0/{scope}/snapshots/latest/metadata"),
         ("GET", f"/content/v1.0/{WORKSPACE}/snapshots/s/metadata", "GET /content/v1.0/{scope}/snapshots/{snapshotId}/metadata"),
+        ("GET", f"//{WORKSPACE}/computes", "GET /{scope}/computes"),
+        ("GET", f"/artifact/v2.0/{WORKSPACE}/artifacts/metadata/ExperimentRun/dcid.r/outputs/a/b.txt", "GET /artifact/v2.0/{scope}/artifacts/metadata/{origin}/{container}/{path}"),
         ("POST", f"/hyperdrive/v1.0/{WORKSPACE}/hdruns/h", "POST /{arm_scope}/hdruns/{run_id}"),
     ],
 )  # fmt: skip
