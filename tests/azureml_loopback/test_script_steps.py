@@ -205,7 +205,7 @@ def test_outputs_that_become_datasets(bench: Bench) -> None:
     from azureml.data import LinkFileOutputDatasetConfig, OutputFileDatasetConfig
     from azureml.pipeline.core import PipelineData
 
-    linked = LinkFileOutputDatasetConfig("linked")
+    linked = LinkFileOutputDatasetConfig("linked").register_on_complete("linked_files")
     place = (bench.datastore, "made/{run-id}/{output-name}")
     mounted = OutputFileDatasetConfig("mounted", destination=place).register_on_complete(
         "made_files"
@@ -260,6 +260,8 @@ def test_outputs_that_become_datasets(bench: Bench) -> None:
     assert made.to_path() == ["/note.txt"]
     assert f"made/{write_run.id}/mounted" in str(made._dataflow._to_yaml_string())
     assert Dataset.get_by_name(bench.workspace, "promoted_files").to_path() == ["/part.parquet"]
+    linked_files = Dataset.get_by_name(bench.workspace, "linked_files")
+    assert "paths/elsewhere" in str(linked_files._dataflow._to_yaml_string())
     written = {o["outputDetails"]["outputName"] for o in write_run.get_details()["outputDatasets"]}
     assert written == {"mounted", "rows", "linked"}
 

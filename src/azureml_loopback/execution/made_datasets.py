@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from azureml_loopback.execution.ports import is_dataset_output, is_promoted
+from azureml_loopback.execution.ports import is_dataset_output, is_promoted, mode
 from azureml_loopback.execution.step import DataLocation, StepContext, StepFailed, StepInput
 from azureml_loopback.services.datasets import state as datasets
 from azureml_loopback.services.datasets.dataflows import StepOutput
@@ -30,6 +30,8 @@ def made_datasets(step: StepContext) -> dict[str, str]:
             if name not in reported:
                 raise StepFailed(f"No dataset was made of output '{name}'; the log may say why")
             made[name] = reported[name]
+            if mode(output.setting.get("DataStoreMode"), "mount") == "link":
+                _register_linked(step.loopback, reported[name], output.setting)
         elif is_promoted(output.setting):
             made[name] = _promoted(step.loopback, output.location, output.setting)
     return made
@@ -64,6 +66,22 @@ def _promoted(loopback: Loopback, location: DataLocation, setting: Mapping[str, 
         create_new_version=bool(registration.get("CreateNewVersion")),
     )
     return str(dataset["latest"]["savedDatasetId"])
+
+
+def _register_linked(loopback: Loopback, saved_id: str, setting: Mapping[str, Any]) -> None:
+    """Register what a script linked, if it is to have a name; the others the SDK registers."""
+    registration = setting.get("DatasetRegistration") or {}
+    if not registration.get("Name"):
+        return
+    saved = datasets.saved_dataset(loopback.store, saved_id)
+    dataset = {
+        "name": registration["Name"],
+        "description": registration.get("Description"),
+        "tags": registration.get("Tags"),
+        "datasetType": saved["datasetType"],
+        "latest": {"dataflow": saved["dataflowJson"], "properties": saved["properties"]},
+    }
+    datasets.register(loopback.store, dataset, exists_ok=True, new_version=True)
 
 
 def _saved(loopback: Loopback, location: DataLocation, transformations: str | None) -> str:
