@@ -18,7 +18,8 @@ from loopback_service import Loopback
 from submits import Done, open_run, run_id, step_output, submit
 
 from azureml_deploy.reuse import read_last_submitted
-from azureml_deploy.runs import read_state
+from azureml_deploy.runs import failure_of, follow, read_state
+from azureml_deploy.service_errors import Patience
 
 GREETING = 'it\'s; "quoted" $(x) & größer\\ 苹果'
 
@@ -250,6 +251,35 @@ def test_a_service_that_stays_away_is_one_sentence(
     assert "Error: Looking for dataset 'apples' failed: " in done.stderr
     assert "Trying again in 1 s" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_failed_sign_in_is_one_sentence(
+    submitted: tuple[Path, Done], loopback: Loopback, tmp_path: Path
+) -> None:
+    project = shutil.copytree(submitted[0], tmp_path / "orchard")
+    place = "workspace: {path: .azureml/loopback/config.json, auth: msi}\n"
+    edit(project, "conf/base/azureml.yml", AZUREML + place)
+    variables = {**loopback.variables, **loopback.environment()}
+    variables["MSI_ENDPOINT"] = variables["MSI_ENDPOINT"].replace("/msi/", "/msi/not-")
+    done = run(project, "-m", "kedro", "azureml", "submit", "--patience", "0", **variables)
+    assert done.returncode == 1
+    assert "Error: Opening workspace 'loopback'" in done.stderr
+    assert "sign in again (az login), or see workspace.auth in azureml.yml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_compute_that_is_deleted_meanwhile_is_named(
+    submitted: tuple[Path, Done], loopback: Loopback, workspace: Any, tmp_path: Path
+) -> None:
+    done = submit(submitted[0], loopback, "--no-wait", "--pipeline-parameter", "factor=77")
+    workspace.compute_targets["other"].delete()
+    loopback.command("clock", "advance", "60")
+    pipeline_run = open_run(workspace, done)
+    *_, last = follow(pipeline_run, (), Patience(0), every=0.5)
+    (failed,) = last.failed
+    assert failed.name.startswith("count")
+    failure = failure_of(pipeline_run, failed, tmp_path, Patience(0))
+    assert failure.error.startswith("There is no compute 'other'")
 
 
 LAZY = """
