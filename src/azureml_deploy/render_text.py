@@ -57,9 +57,7 @@ def finding_text(finding: Finding) -> RenderableType:
 
 def _steps(plan: DeploymentPlan, forecast: Mapping[str, str]) -> Table:
     """Return the steps, two lines each, so that they fit a terminal of 80 columns."""
-    table = Table(
-        title=f"Experiment {plan.experiment_name}", title_justify="left", show_lines=True
-    )
+    table = Table(title=f"Experiment {plan.experiment_name}", title_justify="left", show_lines=True)
     table.add_column("Step, kind", no_wrap=True)
     table.add_column("Nodes", overflow="fold")
     table.add_column("Compute, environment", no_wrap=True)

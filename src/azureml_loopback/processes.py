@@ -112,7 +112,7 @@ def _end_orphan(home: Home) -> None:
 
 def _options_of(pid: int) -> list[str]:
     """Return the options that a running service was started with."""
-    words = psutil.Process(pid).cmdline()
+    words: list[str] = psutil.Process(pid).cmdline()
     return words[words.index("serve") + 1 :]
 
 

@@ -67,7 +67,7 @@ def local_automl(rows: pd.DataFrame, _: float) -> Any:
 
 
 def flaml_defaults(rows: pd.DataFrame, seconds: float) -> Any:
-    from flaml import AutoML  # noqa: PLC0415  (an extra of the benchmark's)
+    from flaml import AutoML
 
     search = AutoML()
     search.fit(

@@ -76,7 +76,7 @@ def champion_score(
     return score_version(champion, passengers, metric)
 
 
-def register_model(  # noqa: PLR0913, PLR0917  (all that a version must bring with it)
+def register_model(
     model: Any,
     learned_statistics: LearnedStatistics,
     preparation: PreparationParameters,
