@@ -336,3 +336,24 @@ def test_a_recurrence_that_cannot_be_is_refused_by_the_service(
         answer = client.post(url, json=body)
     assert answer.status_code == 400
     assert "Recurrence.Interval: found 0" in answer.json()["error"]["message"]
+
+
+def test_a_value_that_azure_would_work_out_is_refused(
+    bench: Bench, published: Any, loopback: Any
+) -> None:
+    from azureml.pipeline.core import ScheduleRecurrence
+
+    pace = ScheduleRecurrence("Hour", 1, start_time=now(loopback))
+    day = {"word": "@formatDateTime(subtractFromTime(utcNow(),1,'Day'),'yyyy-MM-dd')"}
+    with pytest.raises(Exception, match=r"Pipeline parameter 'word': expressions such as '@format"):
+        create(bench, published, recurrence=pace, pipeline_parameters=day)
+    schedule = create(bench, published, recurrence=pace, pipeline_parameters={"word": "@home(1)"})
+    with pytest.raises(Exception, match=r"'@trigger\(\).startTime' are not implemented"):
+        schedule.update(pipeline_parameters={"word": "@trigger().startTime"})
+    with pytest.raises(Exception, match=r"'@utcNow\(\)' are not implemented"):
+        published.submit(
+            bench.workspace, bench.experiment, pipeline_parameters={"word": "@utcNow()"}
+        )
+    run = published.submit(bench.workspace, bench.experiment, pipeline_parameters={"word": "@me"})
+    assert wait(run) == "Finished"
+    assert "said ['@me']" in printed(run, "say")

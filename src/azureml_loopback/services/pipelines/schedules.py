@@ -16,6 +16,7 @@ from azureml_loopback.errors import BadRequest, NotImplementedHere
 from azureml_loopback.execution.recurrence import first_due, read_recurrence
 from azureml_loopback.services.datastores import state as datastores
 from azureml_loopback.services.pipelines import endpoints, published
+from azureml_loopback.services.pipelines.expressions import refuse_expressions
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback
@@ -40,8 +41,10 @@ def create(loopback: Loopback, info: Mapping[str, Any]) -> Document:
     Raises:
         NotFound: There is no such pipeline, endpoint or datastore.
         BadRequest: The recurrence or the trigger makes no sense.
+        NotImplementedHere: A parameter's value is an expression.
     """
     store = loopback.store
+    _refuse_expressions(info)
     if info.get("PipelineEndpointId"):
         endpoints.get(store, info["PipelineEndpointId"])
     else:
@@ -99,7 +102,9 @@ def update(loopback: Loopback, schedule_id: str, updated: Mapping[str, Any]) -> 
     Raises:
         NotFound: There is no such schedule or datastore.
         BadRequest: The recurrence or the trigger makes no sense.
+        NotImplementedHere: A parameter's value is an expression.
     """
+    _refuse_expressions(updated)
     before, now = get(loopback.store, schedule_id), loopback.clock.now()
     kept = ("Id", "PipelineId", "PipelineEndpointId", "ScheduleType", "CreatedDate")
     changed = {
@@ -167,6 +172,11 @@ def watched_blobs(loopback: Loopback, schedule: Document) -> dict[str, str]:
     prefix = "" if folder == PurePosixPath() else f"{folder}/"
     blobs = loopback.blobs.list(section["containerName"], prefix)
     return {blob.name: blob.etag for blob in blobs if PurePosixPath(blob.name).parent == folder}
+
+
+def _refuse_expressions(schedule: Mapping[str, Any]) -> None:
+    submission = schedule.get("PipelineSubmissionInfo") or {}
+    refuse_expressions(submission.get("ParameterAssignments") or {})
 
 
 def _is_due(store: Store, schedule: Document) -> bool:

@@ -14,6 +14,7 @@ from azureml_loopback.errors import BadRequest, Conflict, NotFound
 from azureml_loopback.execution import run_records
 from azureml_loopback.services.history import state as history
 from azureml_loopback.services.pipelines import entities
+from azureml_loopback.services.pipelines.expressions import refuse_expressions
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback
@@ -53,11 +54,14 @@ def create_run(
     Raises:
         BadRequest: An assignment to a parameter that the graph does not have, or no experiment.
         NotFound: There is no such graph.
+        NotImplementedHere: A parameter's value is an expression.
     """
     if not experiment_name:
         raise BadRequest("A pipeline run needs an experiment name")
     graph, interface = entities.graph(store, graph_id), entities.interface(store, graph_id)
     _refuse_unknown_parameters(interface, creation_info)
+    values = parameter_values(interface, creation_info)
+    refuse_expressions(values)
     now, run_id = store.clock.text(), store.new_id()
     trigger = schedule_id or creation_info.get("ScheduleId")
     run = {
@@ -69,7 +73,7 @@ def create_run(
         "HasErrors": False,
         "HasWarnings": False,
         "UploadState": "Completed",
-        "ParameterAssignments": parameter_values(interface, creation_info),
+        "ParameterAssignments": values,
         "DataSetDefinitionValueAssignments": dataset_values(interface, creation_info),
         "RunHistoryExperimentName": experiment_name,
         "PipelineId": pipeline_id,
