@@ -7,113 +7,19 @@ that broke off is done again to the same place, and nothing is registered before
 from __future__ import annotations
 
 import glob
-import hashlib
-import os
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from azureml_deploy.catalog import CatalogEntry
-from azureml_deploy.config import RegisteredDataset
 from azureml_deploy.deployment import Deployment
 from azureml_deploy.errors import ConfigError, ServiceError
 from azureml_deploy.found import Found, State
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.wording import many, size_text
+from azureml_deploy.upload_source import Source, Table, source_of
 
 DIGEST_TAG = "content_sha256"
-UPLOADS = "kedro-azureml"
-"""Folder of the default datastore that files are uploaded to."""
-
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
-
-
-@dataclass(frozen=True)
-class Table:
-    """How the text or Parquet files of a tabular Dataset are read."""
-
-    file_format: Literal["parquet", "delimited"]
-    separator: str = ","
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a Dataset is made of.
-
-    Attributes:
-        key: Its name in the catalog.
-        name: The name that it is registered under.
-        files: Files of this machine by their path below the upload.
-        urls: Files that are on the web or in a storage already.
-        description: For people.
-        create_new_version: Whether changed files become a new version.
-        table: How it is read; nothing for a file Dataset.
-    """
-
-    key: str
-    name: str
-    files: tuple[tuple[str, Path], ...]
-    urls: tuple[str, ...]
-    description: str | None
-    create_new_version: bool
-    table: Table | None
-
-    @cached_property
-    def digest(self) -> str:
-        """Return the digest of all that makes a version another one."""
-        total = hashlib.sha256()
-        for name, path in self.files:
-            total.update(f"file\0{name}\0{_digest_of(path)}\n".encode())
-        for url in self.urls:
-            total.update(f"url\0{url}\n".encode())
-        total.update(f"{self.table}".encode())
-        return total.hexdigest()
-
-    @property
-    def folder(self) -> str:
-        """Return where its files go on the datastore."""
-        return f"{UPLOADS}/{self.name}/{self.digest[:20]}"
-
-    @property
-    def contents(self) -> str:
-        """Say what it holds."""
-        size = sum(path.stat().st_size for _, path in self.files)
-        parts = [f"{many(len(self.files), 'file')}, {size_text(size)}"] if self.files else []
-        return ", ".join([*parts, *self.urls])
-
-
-def source_of(
-    project_path: Path, key: str, dataset: RegisteredDataset, table: Table | None
-) -> Source:
-    """Look up the files of a Dataset.
-
-    Args:
-        project_path: What its paths are relative to.
-        key: Its name in the catalog.
-        dataset: What azureml.yml says of it.
-        table: How a tabular Dataset is read.
-
-    Raises:
-        ConfigError: A path has no file, or a tabular Dataset's format is not known.
-    """
-    if dataset.type == "tabular" and table is None:
-        raise ConfigError(
-            f"datasets.{key}: type is tabular, but the catalog entry is neither Parquet nor "
-            "delimited text; use type: file"
-        )
-    local = [path for path in dataset.paths if not _URL.match(path)]
-    return Source(
-        key=key,
-        name=dataset.name or key,
-        files=tuple(_files(project_path, key, local)),
-        urls=tuple(path for path in dataset.paths if _URL.match(path)),
-        description=dataset.description,
-        create_new_version=dataset.create_new_version,
-        table=table if dataset.type == "tabular" else None,
-    )
+"""Tag of a registered version: the digest of the files that it was made from."""
 
 
 def find_datasets(
@@ -158,7 +64,7 @@ def find_or_register(
         ServiceError: The service failed.
     """
     latest = find_by_name(workspace, source.name, patience)
-    if not (source.files or source.urls):
+    if not (source.local or source.urls):
         if latest is None:
             raise ConfigError(
                 f"datasets.{source.key}: there is no Dataset '{source.name}' in workspace "
@@ -224,18 +130,12 @@ def _register(workspace: Any, source: Source) -> Any:
     from azureml.core import Dataset  # noqa: PLC0415
 
     datastore = workspace.get_default_datastore()
-    for name, path in source.files:
-        # upload_directory takes a folder, and a pattern for what is meant in it
-        below = Path(name).parent
-        root = path.parents[len(Path(name).parts) - 1]
-        Dataset.File.upload_directory(
-            src_dir=str(root / below),
-            target=(datastore, (Path(source.folder) / below).as_posix()),
-            pattern=glob.escape(path.as_posix()),
-            overwrite=True,
-            show_progress=False,
-        )
-    places = [*((datastore, f"{source.folder}/{name}") for name, _ in source.files), *source.urls]
+    places: list[Any] = list(source.urls)
+    for local in source.local:
+        place = PurePosixPath(source.folder, local.place)
+        _upload(local.path, datastore, place)
+        pattern = place if local.path.is_file() else place / "**"
+        places.append((datastore, pattern.as_posix()))
     if source.table is None:
         dataset = Dataset.File.from_files(places)
     elif source.table.file_format == "parquet":
@@ -251,24 +151,16 @@ def _register(workspace: Any, source: Source) -> Any:
     )
 
 
-def _files(project_path: Path, key: str, paths: Iterable[str]) -> Iterator[tuple[str, Path]]:
-    """Yield each file with its path below what the paths have in common."""
-    found: list[Path] = []
-    roots: list[Path] = []
-    for text in paths:
-        path = (project_path / text).absolute()
-        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-        if not files:
-            raise ConfigError(f"datasets.{key}.paths: {text} has no file (looked in {path})")
-        found += files
-        roots.append(path.parent if path.is_file() else path)
-    root = Path(os.path.commonpath(roots)) if roots else project_path
-    return ((file.relative_to(root).as_posix(), file) for file in found)
+def _upload(path: Path, datastore: Any, place: PurePosixPath) -> None:
+    """Upload a file or a folder to its place."""
+    from azureml.core import Dataset  # noqa: PLC0415
 
-
-def _digest_of(path: Path) -> str:
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
+    is_file = path.is_file()
+    Dataset.File.upload_directory(
+        src_dir=str(path.parent if is_file else path),
+        target=(datastore, (place.parent if is_file else place).as_posix()),
+        # it takes folders only, and a pattern for what is meant in one
+        pattern=glob.escape(path.as_posix()) if is_file else None,
+        overwrite=True,
+        show_progress=False,
+    )

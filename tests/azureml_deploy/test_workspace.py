@@ -16,7 +16,8 @@ from azureml_deploy.deployment import Deployment, prepare
 from azureml_deploy.environments import find_environments
 from azureml_deploy.errors import ConfigError, ServiceError
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.uploads import DIGEST_TAG, Table, find_or_register, source_of
+from azureml_deploy.upload_source import Table, source_of
+from azureml_deploy.uploads import DIGEST_TAG, find_or_register
 from azureml_deploy.workspace import open_workspace
 
 NO_PATIENCE = Patience(0)
@@ -118,6 +119,18 @@ def test_folders_and_odd_names_keep_their_structure(workspace: Any, tmp_path: Pa
     found.value.download(str(tmp_path / "back"))
     back = {p.name: p.read_text() for p in (tmp_path / "back").rglob("*") if p.is_file()}
     assert back == {"x[1].csv": "parts/a/x[1].csv", "b ü.csv": "parts/b ü.csv"}
+
+
+def test_several_paths_keep_their_places(workspace: Any, tmp_path: Path) -> None:
+    for name in ("in/a.csv", "in/b/c.csv", "in/b/d.csv", "in/unwanted.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    several = source(tmp_path, ("in/a.csv", "in/b"), name="several")
+    assert [place for place, _ in several.files] == ["a.csv", "b/c.csv", "b/d.csv"]
+    found = find_or_register(workspace, several, NO_PATIENCE)
+    found.value.download(str(tmp_path / "back"))
+    back = {p.read_text() for p in (tmp_path / "back").rglob("*") if p.is_file()}
+    assert back == {"in/a.csv", "in/b/c.csv", "in/b/d.csv"}
 
 
 def test_a_tabular_dataset_is_a_table(workspace: Any, tmp_path: Path) -> None:
