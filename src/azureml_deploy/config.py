@@ -132,8 +132,8 @@ class RegisteredDataset(_Section):
 
     With `paths` it is registered from those files; without, it is read by name, or, where a step
     makes it, registered when that step is done.
-    A `file` Dataset is mounted, and read by the catalog's own entry. A `tabular` one is a table that
-    AutoML and other readers take; its text columns are typed by the SDK, from the first rows only.
+    A `file` Dataset is mounted, and read by the catalog's own entry. A `tabular` one is a table,
+    which AutoML takes; columns of text are typed by the SDK, from the first rows only.
     """
 
     name: str | None = None
