@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -43,7 +43,7 @@ def print_state(state: RunState, console: Console) -> None:
     console.print(_table(state))
 
 
-def show_until_end(states: Iterable[RunState], console: Console) -> RunState:
+def show_until_end(states: Iterator[RunState], console: Console) -> RunState:
     """Show a run until it has ended.
 
     Returns:
@@ -52,25 +52,24 @@ def show_until_end(states: Iterable[RunState], console: Console) -> RunState:
     return _show_live(states, console) if console.is_terminal else _show_lines(states, console)
 
 
-def _show_live(states: Iterable[RunState], console: Console) -> RunState:
-    last: RunState | None = None
-    with Live(console=console, refresh_per_second=2) as live:
+def _show_live(states: Iterator[RunState], console: Console) -> RunState:
+    last = next(states)
+    with Live(_table(last), console=console, refresh_per_second=2) as live:
         for last in states:
             live.update(_table(last))
-    assert last is not None
     return last
 
 
-def _show_lines(states: Iterable[RunState], console: Console) -> RunState:
-    before: dict[str, StepState] = {}
-    last: RunState | None = None
-    for last in states:
-        for step in last.steps:
-            if step.status not in {WAITING, getattr(before.get(step.name), "status", None)}:
+def _show_lines(states: Iterator[RunState], console: Console) -> RunState:
+    said: dict[str, str] = {}
+    while True:
+        state = next(states)
+        for step in state.steps:
+            if step.status not in {WAITING, said.get(step.name)}:
                 console.print(Text(_line(step)))
-            before[step.name] = step
-    assert last is not None
-    return last
+                said[step.name] = step.status
+        if state.ended:
+            return state
 
 
 def _line(step: StepState) -> str:
@@ -83,24 +82,20 @@ def _line(step: StepState) -> str:
     return " ".join(words)
 
 
-def _table(state: RunState) -> Table:
-    table = Table(
-        title=f"Run {state.run_id} of {state.experiment_name}: {state.status}",
-        title_justify="left",
-        caption=escape(state.link),
-        caption_justify="left",
-    )
+def _table(state: RunState) -> Group:
+    table = Table()
     for column in ("Step", "State", "Duration", "Reused"):
         table.add_column(column, overflow="fold")
     for step in state.steps:
         ran = step.seconds(_now())
         table.add_row(
             escape(step.name),
-            status_text(step.status),
+            _status(step.status),
             "" if ran is None or step.reused else duration_text(ran),
             "yes" if step.reused else "",
         )
-    return table
+    title = f"Run {state.run_id} of {state.experiment_name}: "
+    return Group(Text.assemble(title, _status(state.status)), table)
 
 
 def print_end(state: RunState, failures: Iterable[Failure], console: Console) -> None:
