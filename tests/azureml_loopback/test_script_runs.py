@@ -218,12 +218,47 @@ def test_the_status_of_what_the_service_runs_is_its_own(submit: Submit) -> None:
     assert wait(run) == "Canceled"
 
 
-@pytest.mark.parametrize(
-    ("target", "said"), [("nowhere", "There is no compute target 'nowhere'"), ("local", "'local'")]
-)
-def test_targets_that_are_not_there(submit: Submit, target: str, said: str) -> None:
-    with pytest.raises(Exception, match=said):
-        submit("print()", compute_target=target)
+def test_a_target_that_is_not_there(submit: Submit) -> None:
+    with pytest.raises(Exception, match="There is no compute target 'nowhere'"):
+        submit("print()", compute_target="nowhere")
+
+
+def test_a_local_run_is_run_from_its_snapshot(submit: Submit) -> None:
+    code = """
+    import sys
+    from azureml.core import Run
+    Run.get_context().log("n", int(sys.argv[1]))
+    """
+    run = submit(code, arguments=[5], compute_target="local", tags={"where": "here"})
+    assert wait(run) == "Completed"
+    assert run.get_metrics() == {"n": 5}
+    details = run.get_details()
+    assert (details["target"], details["runDefinition"]["script"]) == ("local", "script.py")
+    assert details["properties"]["ContentSnapshotId"] == run.get_snapshot_id()
+    assert run.get_tags() == {"where": "here"}
+    failed = submit("raise SystemExit('not today')", compute_target="local")
+    assert wait(failed) == "Failed"
+    assert "not today" in json.dumps(failed.get_details()["error"])
+
+
+def test_a_local_run_without_a_snapshot_is_refused(workspace: Any, tmp_path: Path) -> None:
+    from azureml.core import Experiment, ScriptRunConfig
+
+    (tmp_path / "script.py").write_text("")
+    config = ScriptRunConfig(str(tmp_path), "script.py")
+    config.run_config.history.snapshot_project = False
+    with pytest.raises(Exception, match="A local run without a snapshot is not implemented"):
+        Experiment(workspace, "scripts").submit(config)
+
+
+@pytest.mark.parametrize("form", [b"", b"--x\r\n\r\nno form", b"[]"])
+def test_a_local_run_needs_a_definition(loopback: Any, form: bytes) -> None:
+    place = f"{Identity().arm_scope}/experiments/scripts/localrun?runId=none"
+    headers = {"Authorization": f"Bearer {loopback.token()}", "Content-Type": "multipart/form-data"}
+    with loopback.client(**headers) as client:
+        answer = client.post(f"{Identity().services_url}/execution/v1.0/{place}", content=form)
+    assert answer.status_code == 400
+    assert "definition.json" in answer.json()["error"]["message"]
 
 
 def test_several_processes_are_refused(submit: Submit) -> None:

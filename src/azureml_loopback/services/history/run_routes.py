@@ -12,6 +12,7 @@ from azureml_loopback.errors import NotFound, NotImplementedHere, ServiceError
 from azureml_loopback.paging import PAGE, page, page_size
 from azureml_loopback.routing import Call, Routes
 from azureml_loopback.services.artifacts import state as artifacts
+from azureml_loopback.services.execution import state as scripts
 from azureml_loopback.services.history import state
 from azureml_loopback.services.history.access import experiment_of, run_of
 from azureml_loopback.store import Document, Store
@@ -54,7 +55,9 @@ def get(call: Call) -> dict[str, Any]:
 def patch(call: Call) -> dict[str, Any]:
     """Make a run, or change it if there is one of that id."""
     wanted = {**call.object(), "runId": call.parts["run"]}
-    return _answer(_add_or_modify(call, experiment_of(call), wanted))
+    run = _add_or_modify(call, experiment_of(call), wanted)
+    scripts.start_local(call.loopback, run)  # its client names the snapshot by a property
+    return _answer(run)
 
 
 @routes.patch(*(f"{experiment}/batch/runs" for experiment in _EXPERIMENT))
