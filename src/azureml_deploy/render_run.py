@@ -90,12 +90,12 @@ def _table(state: RunState) -> Group:
         ran = step.seconds(_now())
         table.add_row(
             escape(step.name),
-            _status(step.status),
+            status_text(step.status),
             "" if ran is None or step.reused else duration_text(ran),
             "yes" if step.reused else "",
         )
     title = f"Run {state.run_id} of {state.experiment_name}: "
-    return Group(Text.assemble(title, _status(state.status)), table)
+    return Group(Text.assemble(title, status_text(state.status)), table)
 
 
 def print_end(state: RunState, failures: Iterable[Failure], console: Console) -> None:
