@@ -55,6 +55,11 @@ def runtime_params_in(*values: Any) -> set[str]:
     return {key for value in values for key in _referred(value, _RUNTIME)}
 
 
+def keys_in(*values: Any) -> set[str]:
+    """Return the top-level keys that configuration refers to by ``${key}``."""
+    return {key for value in values for key in _referred(value, _INTERPOLATION)}
+
+
 def to_yaml(values: Mapping[str, Any]) -> bytes:
     """Write configuration as the loader will read it, in a fixed order."""
     return _to_yaml(json.dumps(values, sort_keys=True, default=str)) if values else b"{}\n"

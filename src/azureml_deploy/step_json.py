@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.pipeline.node import Node
 
-from azureml_deploy.cut_config import runtime_params_in
+from azureml_deploy.cut_config import keys_in, runtime_params_in
 from azureml_deploy.modules import Location
 from azureml_deploy.plan import Port, Step
 from azureml_deploy.planning import parameter_value
@@ -134,7 +134,9 @@ def _runtime_params(
 ) -> dict[str, Any]:
     """Keep of `--params` what the step sees, so that the rest does not change its snapshot."""
     inputs = {name for node in nodes for name in node.inputs}
-    seen = runtime_params_in(*kept_config)
+    # Kedro puts runtime parameters among the others before it resolves what refers to them
+    kept_config = list(kept_config)
+    seen = runtime_params_in(*kept_config) | keys_in(*kept_config)
     seen |= {n.removeprefix("params:").partition(".")[0] for n in inputs if ":" in n}
     everything = "parameters" in inputs
     given = sorted(project.runtime_params.items())

@@ -88,6 +88,16 @@ def test_runtime_parameters_of_other_steps_change_nothing(project: Path, tmp_pat
     assert {k for k in plain if plain[k] != titled[k]} == plain.keys() - {"harvest"}
 
 
+def test_runtime_parameters_reach_what_refers_to_them(project: Path, tmp_path: Path) -> None:
+    name = "conf/base/parameters.yml"
+    text = (project / name).read_text()
+    edit(project, name, text.replace("${double:50}", "${threshold}") + "threshold: 50\n")
+    found = snapshots(project, tmp_path / "out", params={"threshold": 150})["folders"]["harvest"]
+    code, output = run_step(Path(found), project / "data/apples.csv", tmp_path / "port")
+    assert code == 0, output
+    assert (tmp_path / "port/fruit.txt").read_text() == "Hello Boskoop"
+
+
 def run_step(folder: Path, apples: Path, out: Path, *more: str) -> tuple[int, str]:
     arguments = ["--input", "apples", str(apples), "--output", "fruit_names", str(out)]
     done = run(out.parent, str(folder / "run_step.py"), *arguments, *more, PYTHONPATH="")
