@@ -60,6 +60,11 @@ def keys_in(*values: Any) -> set[str]:
     return {key for value in values for key in _referred(value, _INTERPOLATION)}
 
 
+def references_in(values: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return of each top-level key those that it refers to by ``${key}``, by way of others too."""
+    return {key: frozenset(cut_to_keys(values, [key])) - {key} for key in values}
+
+
 def to_yaml(values: Mapping[str, Any]) -> bytes:
     """Write configuration as the loader will read it, in a fixed order."""
     return _to_yaml(json.dumps(values, sort_keys=True, default=str)) if values else b"{}\n"

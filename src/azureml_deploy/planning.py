@@ -44,6 +44,7 @@ class Sources:
         config: azureml.yml.
         parameters: The project's parameters, resolved.
         pipeline_names: Registered pipeline -> its nodes, to name steps after.
+        references: Top-level parameter -> those that it refers to by ``${…}``.
     """
 
     pipeline: Pipeline
@@ -51,6 +52,7 @@ class Sources:
     config: AzureMLConfig
     parameters: Mapping[str, Any] = field(default_factory=dict)
     pipeline_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    references: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
@@ -209,7 +211,9 @@ def _step(
     kind = kind_of(node)
     compute, environment, reuse = sources.settings[group[0]]
     reads = {i for member in group for i in sources.nodes[member].inputs}
-    its_parameters = tuple(p.name for p in parameters if _reads(reads, p.parameter))
+    its_parameters = tuple(
+        p.name for p in parameters if _reads(reads, p.parameter, sources.references)
+    )
     inputs, outputs = ports.of(name, kind)
     return Step(
         name=name,
@@ -229,14 +233,19 @@ def _step(
     )
 
 
-def _reads(inputs: Iterable[str], parameter: str) -> bool:
-    """Say whether a node that reads `inputs` sees a parameter, whole, in part or as a part."""
+def _reads(inputs: Iterable[str], parameter: str, references: Mapping[str, frozenset[str]]) -> bool:
+    """Say whether who reads `inputs` sees a parameter: it, a part, a whole, or by `${…}`."""
     return any(
         name in {"parameters", parameter}
         or name.startswith(f"{parameter}.")
         or parameter.startswith(f"{name}.")
+        or _top(parameter) in references.get(_top(name), ())
         for name in inputs
     )
+
+
+def _top(parameter: str) -> str:
+    return parameter.removeprefix("params:").partition(".")[0]
 
 
 def _automl_settings(sources: Sources, node: Node) -> Any:

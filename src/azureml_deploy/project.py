@@ -11,6 +11,7 @@ from typing import Any
 
 from azureml_deploy.catalog import Catalog
 from azureml_deploy.config import AzureMLConfig, load_config
+from azureml_deploy.cut_config import references_in
 from azureml_deploy.errors import DeployError, UsageError
 from azureml_deploy.planning import Sources
 
@@ -106,6 +107,7 @@ def open_project(metadata: Any, selection: Selection) -> Project:
                 name: frozenset(node.name for node in found.nodes)
                 for name, found in registered.items()
             },
+            references=references_in({**raw["parameters"].base, **raw["parameters"].env}),
         ),
         raw=MappingProxyType(raw),
         base_env=getattr(loader, "base_env", "") or "base",

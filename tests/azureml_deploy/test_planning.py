@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from deploy_samples import (
     make,
     parquet,
     planned,
+    sources,
 )
 from foreign_project import run
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from azureml_deploy.catalog import Catalog
+from azureml_deploy.cut_config import references_in
 from azureml_deploy.plan import (
     DeploymentPlan,
     ParameterArgument,
@@ -27,7 +30,7 @@ from azureml_deploy.plan import (
     plan_from_json,
     plan_to_json,
 )
-from azureml_deploy.planning import parameter_value
+from azureml_deploy.planning import make_plan, parameter_value
 
 
 @pytest.fixture
@@ -115,6 +118,19 @@ def test_json_round_trip_and_reproducible(values: dict[str, Any]) -> None:
     assert first == again
     assert plan_to_json(plan_from_json(first)) == first
     assert first.startswith('{\n  "version": 1,')
+
+
+def test_a_pipeline_parameter_goes_to_what_refers_to_it(values: dict[str, Any]) -> None:
+    values["pipeline_parameters"] = {"seed": "params:seed"}
+    nodes = [make("a", "params:split", "x"), make("b", "params:other", "y")]
+    values["grouping"] = "none"
+    parameters = {"seed": 1, "split": {"seed": 1}, "other": 2}
+    plain = sources(nodes, values, None, parameters)
+    assert [step.parameters for step in make_plan(plain).plan.steps] == [(), ()]
+    raw = {"seed": 1, "split": {"seed": "${base.seed}"}, "base": {"seed": "${seed}"}, "other": 2}
+    referring = dataclasses.replace(plain, references=references_in(raw))
+    found = {step.name: step.parameters for step in make_plan(referring).plan.steps}
+    assert found == {"a": ("seed",), "b": ()}
 
 
 def test_the_plan_brings_the_environments_that_it_uses(plan: DeploymentPlan) -> None:
