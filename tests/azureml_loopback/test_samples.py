@@ -27,6 +27,8 @@ def test_the_how_tos_own_code(loopback: Any, tmp_path: Path) -> None:
         "experiment_run",
         "script_run",
         "failing_and_cancelled",
+        "manage_runs",
+        "modules_and_yaml",
     ],
 )
 def test_a_sample_script(name: str, loopback: Any, tmp_path: Path) -> None:
