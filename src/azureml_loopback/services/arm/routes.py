@@ -134,7 +134,10 @@ def workspace_keys(call: Call) -> dict[str, Any]:
     }
 
 
-@routes.get("{scope:path}/providers/Microsoft.Storage/storageAccounts/{account}")
+@routes.get(
+    "subscriptions/{subscription}/resourceGroups/{resource_group}"
+    "/providers/Microsoft.Storage/storageAccounts/{account}"
+)
 def storage_account(call: Call) -> dict[str, Any]:
     """Return the storage account."""
     identity = call.loopback.identity
