@@ -137,10 +137,10 @@ def seen(requests: Iterable[Mapping[str, Any]], known: Operations, own: Operatio
     Args:
         requests: Entries of the service's request log.
         known: The SDK's.
-        own: The service's; one of these is named where the SDK has no client.
+        own: The service's; one of these is named where the SDK has no client that means it.
     """
     answered = {(r["method"], r["path"]) for r in requests if 200 <= r["status"] < 300}
-    found = (known.match(*request) or own.match(*request) for request in answered)
+    found = (_meant(known.match(*request), own.match(*request)) for request in answered)
     return {operation.key for operation in found if operation}
 
 
@@ -187,6 +187,11 @@ def read_seen(path: Path) -> list[str]:
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ValueError(f"{path} is no list of operations")
     return keys
+
+
+def _meant(*candidates: Operation | None) -> Operation | None:
+    """Return the candidate that fixes most of the path, the first of equal ones."""
+    return max(filter(None, candidates), key=lambda one: one.literal, default=None)
 
 
 def _summary(known: Operations, ticked: set[str]) -> Iterator[str]:
