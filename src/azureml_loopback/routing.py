@@ -170,6 +170,10 @@ ALWAYS_KNOWN = frozenset({"api-version"})
 """Query parameters that every operation may have, and that change nothing."""
 
 
+_ANY = "{}"
+"""Stands for the first part of a path that is a placeholder."""
+
+
 class RouteTable:
     """All routes; finds the one for a request."""
 
@@ -178,7 +182,8 @@ class RouteTable:
         self.routes = [route for service in services for route in service.routes]
         self._index: dict[tuple[bool, str, str], list[Route]] = {}
         for route in self.routes:
-            place = (route.direct, route.method, _first(route.template))
+            first = _first(route.template)
+            place = (route.direct, route.method, _ANY if first.startswith("{") else first)
             self._index.setdefault(place, []).append(route)
         for routes in self._index.values():  # the one with the fewest placeholders first
             routes.sort(key=_generality)
@@ -194,7 +199,8 @@ class RouteTable:
         Raises:
             NotImplementedHere: There is none; names verb and path.
         """
-        for route in self._index.get((direct, method, _first(path)), ()):
+        named = self._index.get((direct, method, _first(path)), [])
+        for route in (*named, *self._index.get((direct, method, _ANY), [])):
             match = route.pattern.fullmatch(path)
             if match:
                 return route, match.groupdict()

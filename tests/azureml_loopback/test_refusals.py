@@ -106,6 +106,26 @@ def test_several_nodes_by_a_parameter(bench: Bench) -> None:
     assert error["message"].startswith("Distributed runs (communicator None, 2 nodes) are not")
 
 
+def test_a_service_principal(workspace: Any) -> None:
+    from azureml.core import Workspace
+    from azureml.core.authentication import ServicePrincipalAuthentication
+
+    me = ServicePrincipalAuthentication(
+        tenant_id="00000000-0000-4000-8000-00000000000a",
+        service_principal_id="00000000-0000-4000-8000-00000000000b",
+        service_principal_password="a secret",
+    )
+    soon(
+        "a service principal is not implemented by the loopback service: leave auth out",
+        lambda: Workspace.get(
+            workspace.name,
+            auth=me,
+            subscription_id=workspace.subscription_id,
+            resource_group=workspace.resource_group,
+        ),
+    )
+
+
 def test_what_is_deployed(workspace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from azureml.core import Environment, Model
     from azureml.core.model import InferenceConfig

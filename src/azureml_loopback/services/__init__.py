@@ -13,6 +13,7 @@ SERVICE_NAMES = (
     "history",
     "jasmine",
     "local",
+    "login",
     "metrics",
     "models",
     "pipelines",
