@@ -163,17 +163,26 @@ def submit_deployment(
     experiment = patience.ask(
         "Opening the experiment", Experiment, workspace, deployment.plan.experiment_name
     )
-    run = patience.ask(
+    return patience.ask(
         "Submitting the pipeline",
         experiment.submit,
         pipeline,
         pipeline_parameters=dict(parameters) or None,
         repeatable=False,
     )
+
+
+def note_origin(run: Any, deployment: Deployment, patience: Patience) -> None:
+    """Note with a run which project, pipelines, environment and commit it was made from.
+
+    Args:
+        run: The SDK's `PipelineRun`.
+        deployment: What was submitted.
+        patience: With the service.
+    """
     patience.ask("Tagging the run", run.set_tags, _tags(deployment))
     git = git_properties(deployment.project.path)
     patience.ask("Noting the run's commit", run.add_properties, dict(git))
-    return run
 
 
 def _tags(deployment: Deployment) -> dict[str, str]:

@@ -29,7 +29,7 @@ from azureml_deploy.reuse import (
     reuse_forecast,
     write_last_submitted,
 )
-from azureml_deploy.runs import parameter_values, submit_deployment
+from azureml_deploy.runs import note_origin, parameter_values, submit_deployment
 from azureml_deploy.service_errors import Patience
 from azureml_deploy.uploads import find_datasets
 from azureml_deploy.workspace import resources_of
@@ -139,4 +139,5 @@ def _submit(
     write_last_submitted(deployment.project.path, deployment.plan)
     console.print(f"{'run':<15}[bold]{run.id}[/] submitted")
     console.print(run.get_portal_url(), soft_wrap=True)
+    note_origin(run, deployment, patience)
     return run
