@@ -133,7 +133,7 @@ class RegisteredDataset(_Section):
     With `paths` it is registered from those files; without, it is read by name, or, where a step
     makes it, registered when that step is done.
     A `file` Dataset is mounted, and read by the catalog's own entry. A `tabular` one is a table,
-    which AutoML takes; columns of text are typed by the SDK, from the first rows only.
+    which AutoML takes; what the catalog has pandas read from text has the types that pandas gives.
     """
 
     name: str | None = None

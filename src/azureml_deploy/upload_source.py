@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from azureml_deploy.config import RegisteredDataset
 from azureml_deploy.errors import ConfigError
@@ -20,14 +20,22 @@ UPLOADS = "kedro-azureml"
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 _BLOCK = 1 << 20
+_KINDS: Mapping[str, str] = {"i": "long", "u": "long", "f": "float", "b": "bool"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """How the text or Parquet files of a tabular Dataset are read."""
+    """How the text or Parquet files of a tabular Dataset are read.
+
+    Attributes:
+        file_format: Which of the two.
+        separator: Between columns of text.
+        load_args: How the catalog has pandas read them; nothing where it does not.
+    """
 
     file_format: Literal["parquet", "delimited"]
     separator: str = ","
+    load_args: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,32 @@ def source_of(
         create_new_version=dataset.create_new_version,
         table=table if dataset.type == "tabular" else None,
     )
+
+
+def column_kinds(source: Source) -> dict[str, str]:
+    """Return of each column of text what pandas reads it as: long, float, bool or string.
+
+    The SDK would guess it from the first rows, and make the rest nothing where it guessed wrong.
+
+    Args:
+        source: Files that the catalog has pandas read; of others, no column is known.
+    """
+    if source.table is None or source.table.load_args is None or source.urls:
+        return {}
+    import pandas as pd  # noqa: PLC0415
+
+    kinds: dict[str, set[str]] = {}
+    for _, path in source.files:
+        frame = pd.read_csv(path, **source.table.load_args)
+        for name, dtype in frame.dtypes.items():
+            kinds.setdefault(str(name), set()).add(_KINDS.get(dtype.kind, "string"))
+    return {name: _common(found) for name, found in kinds.items()}
+
+
+def _common(kinds: set[str]) -> str:
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return "float" if kinds == {"long", "float"} else "string"
 
 
 def _local(project_path: Path, key: str, texts: Sequence[str]) -> Iterator[LocalPath]:

@@ -16,7 +16,7 @@ from azureml_deploy.deployment import Deployment
 from azureml_deploy.errors import ConfigError, ServiceError
 from azureml_deploy.found import Found, State
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.upload_source import Source, Table, source_of
+from azureml_deploy.upload_source import Source, Table, column_kinds, source_of
 
 DIGEST_TAG = "content_sha256"
 """Tag of a registered version: the digest of the files that it was made from."""
@@ -98,7 +98,9 @@ def find_by_name(workspace: Any, name: str, patience: Patience) -> Any:
 def _table(entry: CatalogEntry) -> Table | None:
     if entry.file_format is None:
         return None
-    return Table(entry.file_format, entry.config.get("load_args", {}).get("sep", ","))
+    load_args = entry.config.get("load_args", {})
+    by_pandas = entry.type.endswith("pandas.CSVDataset")
+    return Table(entry.file_format, load_args.get("sep", ","), load_args if by_pandas else None)
 
 
 def _found(source: Source, dataset: Any, state: State, detail: str) -> Found:
@@ -141,7 +143,13 @@ def _register(workspace: Any, source: Source) -> Any:
     elif source.table.file_format == "parquet":
         dataset = Dataset.Tabular.from_parquet_files(places)
     else:
-        dataset = Dataset.Tabular.from_delimited_files(places, separator=source.table.separator)
+        types = _column_types(source)
+        dataset = Dataset.Tabular.from_delimited_files(
+            places,
+            separator=source.table.separator,
+            infer_column_types=not types,
+            set_column_types=types or None,
+        )
     return dataset.register(
         workspace,
         source.name,
@@ -149,6 +157,18 @@ def _register(workspace: Any, source: Source) -> Any:
         tags={DIGEST_TAG: source.digest},
         create_new_version=True,
     )
+
+
+def _column_types(source: Source) -> dict[str, Any]:
+    from azureml.data import DataType  # noqa: PLC0415
+
+    makers = {
+        "long": DataType.to_long,
+        "float": DataType.to_float,
+        "bool": DataType.to_bool,
+        "string": DataType.to_string,
+    }
+    return {name: makers[kind]() for name, kind in column_kinds(source).items()}
 
 
 def _upload(path: Path, datastore: Any, place: PurePosixPath) -> None:

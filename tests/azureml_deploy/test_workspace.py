@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from deploy_samples import make, project_of
 from loopback_service import Loopback
@@ -20,6 +22,7 @@ from azureml_deploy.upload_source import Table, source_of
 from azureml_deploy.uploads import DIGEST_TAG, find_or_register
 from azureml_deploy.workspace import open_workspace
 
+ROOT = Path(__file__).parents[2]
 NO_PATIENCE = Patience(0)
 
 
@@ -138,6 +141,21 @@ def test_a_tabular_dataset_is_a_table(workspace: Any, tmp_path: Path) -> None:
     table = source(tmp_path, "rows.csv", name="table", type="tabular")
     found = find_or_register(workspace, table, NO_PATIENCE)
     assert found.value.to_pandas_dataframe()["n"].tolist() == [1, 22]
+
+
+def test_columns_of_text_are_what_the_catalog_reads(workspace: Any, tmp_path: Path) -> None:
+    load_args = {"dtype": {"Ticket": str}, "keep_default_na": False, "na_values": [""]}
+    shutil.copy(ROOT / "data/01_raw/titanic.csv", tmp_path)
+    table = Table("delimited", load_args=load_args)
+    settings = RegisteredDataset(paths="titanic.csv", name="titanic_table", type="tabular")
+    wanted = source_of(tmp_path, "titanic_ds", settings, table)
+    found = find_or_register(workspace, wanted, NO_PATIENCE)
+    there = found.value.to_pandas_dataframe()
+    here = pd.read_csv(tmp_path / "titanic.csv", **load_args)
+    pd.testing.assert_frame_equal(there.fillna(-1), here.fillna(-1), check_dtype=False)
+    assert {n: d.kind for n, d in there.dtypes.items() if d.kind in "iuf"} == {
+        n: d.kind for n, d in here.dtypes.items() if d.kind in "iuf"
+    }
 
 
 def test_datasets_without_paths_are_found_by_name(workspace: Any, tmp_path: Path) -> None:
