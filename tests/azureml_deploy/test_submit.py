@@ -31,10 +31,20 @@ def well(loopback: Loopback) -> Iterator[Loopback]:
     loopback.command("fault", "clear")
 
 
+# names that no other file's tests use, for this submit creates what it needs in a shared workspace
+OWN = (
+    AZUREML.replace("name: apples", "name: own_apples")
+    .replace("other", "own-cluster")
+    .replace("  kedro:", "  own-kedro:")
+    .replace("environment: kedro", "environment: own-kedro")
+)
+
+
 @pytest.fixture(scope="module")
 def submitted(loopback: Loopback, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """The project after one submit that was waited for."""
     project = write_project(tmp_path_factory.mktemp("foreign") / "orchard")
+    edit(project, "conf/base/azureml.yml", OWN)
     for arguments in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "All")):
         who = ("-c", "user.name=Me", "-c", "user.email=me@example.com")
         subprocess.run(["git", *who, *arguments], cwd=project, check=True)
@@ -52,9 +62,11 @@ def test_nodes_ran_and_outputs_are_readable(
 ) -> None:
     _, done = submitted
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "dataset        apples version 1 created (1 file, 40 B)" in done.stdout
-    assert re.search(r"compute target other created \(STANDARD_D2_V2, 0 to 1 nodes\)", done.stdout)
-    assert "environment    kedro version 1 created" in done.stdout
+    assert "dataset        own_apples version 1 created (1 file, 40 B)" in done.stdout
+    assert re.search(
+        r"compute target own-cluster created \(STANDARD_D2_V2, 0 to 1 nodes\)", done.stdout
+    )
+    assert "environment    own-kedro version 1 created" in done.stdout
     assert re.search(r"harvest: Completed in \d+ s", done.stdout)
     assert "Completed: 2 steps ran, 0 reused" in done.stdout
     run = open_run(workspace, done)
@@ -248,7 +260,7 @@ def test_a_service_that_stays_away_is_one_sentence(
     )
     done = submit(submitted[0], well, "--patience", "2")
     assert done.returncode == 1
-    assert "Error: Looking for dataset 'apples' failed: " in done.stderr
+    assert "Error: Looking for dataset 'own_apples' failed: " in done.stderr
     assert "Trying again in 1 s" in done.stdout
     assert "Traceback" not in done.stderr
 
@@ -272,14 +284,14 @@ def test_a_compute_that_is_deleted_meanwhile_is_named(
     submitted: tuple[Path, Done], loopback: Loopback, workspace: Any, tmp_path: Path
 ) -> None:
     done = submit(submitted[0], loopback, "--no-wait", "--pipeline-parameter", "factor=77")
-    workspace.compute_targets["other"].delete()
+    workspace.compute_targets["own-cluster"].delete()
     loopback.command("clock", "advance", "60")
     pipeline_run = open_run(workspace, done)
     *_, last = follow(pipeline_run, (), Patience(0), every=0.5)
     (failed,) = last.failed
     assert failed.name.startswith("count")
     failure = failure_of(pipeline_run, failed, tmp_path, Patience(0))
-    assert failure.error.startswith("There is no compute 'other'")
+    assert failure.error.startswith("There is no compute 'own-cluster'")
 
 
 LAZY = """
