@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -59,6 +59,12 @@ def copy_project(folder: Path) -> Path:
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def own_environment() -> Mapping[str, str]:
+    """The variables from before any test led this process to a loopback, which has no registries."""
+    return ENVIRONMENT
 
 
 @pytest.fixture(scope="session")

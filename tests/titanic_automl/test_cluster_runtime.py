@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -53,7 +53,7 @@ def runs(python: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runtime(tmp_path_factory: pytest.TempPathFactory, own_environment: Mapping[str, str]) -> Path:
     """The Python of an environment with the cluster's pins and this project's code."""
     python = next(filter(runs, pythons_310()), None)
     if python is None:
@@ -62,11 +62,15 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pytest.fail(message)
         pytest.skip(message)
     environment = tmp_path_factory.mktemp("runtime") / "venv"
-    subprocess.run([find_uv_bin(), "venv", "-q", "--python", python, environment], check=True)
+    subprocess.run(
+        [find_uv_bin(), "venv", "-q", "--python", python, environment],
+        env=own_environment,
+        check=True,
+    )
     built = environment / "bin" / "python"
     install = [find_uv_bin(), "pip", "install", "-q", "--python", built]
-    subprocess.run([*install, *RUNTIME], check=True)
-    subprocess.run([*install, "--no-deps", ROOT], check=True)
+    subprocess.run([*install, *RUNTIME], env=own_environment, check=True)
+    subprocess.run([*install, "--no-deps", ROOT], env=own_environment, check=True)
     return built
 
 
