@@ -93,7 +93,7 @@ def _compare_steps(
     name: str, one: StepDetail, other: StepDetail, snapshot: Callable[[str], Files]
 ) -> Iterator[Difference]:
     yield from _pairs("input", name, _datasets(one), _datasets(other))
-    yield from _pairs("argument", name, _arguments(one), _arguments(other))
+    yield from _compare_arguments(name, _arguments(one), _arguments(other))
     yield from _pairs("package", name, _packages(one), _packages(other))
     yield from _pairs("setting", name, _settings(one), _settings(other))
     if one.snapshot != other.snapshot and one.snapshot and other.snapshot:
@@ -115,8 +115,20 @@ def _datasets(step: StepDetail) -> dict[str, str]:
     return {name: text for name, text in step.inputs.items() if text.startswith("dataset")}
 
 
-def _arguments(step: StepDetail) -> dict[str, str]:
-    return {"arguments": " ".join(step.script.arguments)} if step.script else {}
+def _arguments(step: StepDetail) -> tuple[str, ...]:
+    return step.script.arguments if step.script else ()
+
+
+def _compare_arguments(
+    step: str, one: tuple[str, ...], other: tuple[str, ...]
+) -> Iterator[Difference]:
+    """Yield, where arguments differ, those that only one of the two has, or else the order."""
+    if one != other:
+        before = [argument for argument in one if argument not in other]
+        after = [argument for argument in other if argument not in one]
+        if not before and not after:
+            before, after = list(one), list(other)
+        yield Difference("argument", step, "", " ".join(before) or None, " ".join(after) or None)
 
 
 def _packages(step: StepDetail) -> dict[str, str]:

@@ -17,6 +17,9 @@ from azureml_deploy.service_errors import Patience
 BLOCK = 4 << 20
 """Bytes asked for at once; what is lost at most when a connection breaks."""
 
+NO_RETRIES = {"retry_total": 0, "retry_connect": 0, "retry_read": 0, "retry_status": 0}
+"""The client would wait up to a minute without a word; our own patience tells of each attempt."""
+
 CACHE = ".azureml/cache"
 """Where files are kept by their content, below the project."""
 
@@ -105,7 +108,7 @@ class BlobFolder:
 
     def _listed(self, path: str) -> list[Any]:
         container = self.datastore.blob_service.get_container_client(self.datastore.container_name)
-        blobs = container.list_blobs(name_starts_with=path or None)
+        blobs = container.list_blobs(name_starts_with=path or None, **NO_RETRIES)
         return [b for b in blobs if not path or b.name == path or b.name.startswith(f"{path}/")]
 
     def _file(self, blob: Any, path: str) -> RemoteFile:
@@ -126,6 +129,7 @@ class BlobFolder:
             length=min(BLOCK, file.size - start),
             etag=file.etag,
             match_condition=MatchConditions.IfNotModified,
+            **NO_RETRIES,
         )
         block: bytes = stream.readall()
         return block

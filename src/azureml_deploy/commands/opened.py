@@ -20,7 +20,7 @@ from azureml_deploy.history import find_run
 from azureml_deploy.project import open_config
 from azureml_deploy.service_errors import Patience
 
-PLAIN_WIDTH = 500
+PLAIN_WIDTH = 10_000
 """Where nobody watches, a row is one line however long."""
 
 
