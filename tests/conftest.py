@@ -29,6 +29,7 @@ def group_of(item: pytest.Item) -> str:
     return "titanic_automl" if "finished" in fixtures else item.path.name
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest groups, so that no process is left to one of them at the end."""
     for item in items:

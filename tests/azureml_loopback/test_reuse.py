@@ -158,7 +158,11 @@ def test_the_key_is_of_what_the_step_does() -> None:
         reuse.key(node, module, {"rate": "1"}, {}, {}),
         reuse.key({**node, "Runconfig": "{}"}, module, {"rate": "1"}, given, {"data": "x"}),
         reuse.key(
-            {**node, "ModuleOutputSettings": [{"Name": "x"}]}, module, {"rate": "1"}, given, {"data": "x"}
+            {**node, "ModuleOutputSettings": [{"Name": "x"}]},
+            module,
+            {"rate": "1"},
+            given,
+            {"data": "x"},
         ),
     ]
     assert len({key, *others}) == len(others) + 1
