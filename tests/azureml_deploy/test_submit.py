@@ -195,11 +195,12 @@ def test_interrupted_it_leaves_the_run_alone_and_says_how_to_go_on(
         lines.append(line)
         if line.startswith("count") and "Running" in line:
             process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    text = "".join(lines)
+            break
+    rest, errors = process.communicate(timeout=60)
+    text = "".join(lines) + rest
     assert process.returncode == 130, text + errors
     assert "Traceback" not in errors
-    identifier = re.search(r"kedro azureml cancel (\S+)", text)
+    identifier = re.search(r"kedro azureml cancel (\S+) --loopback", text)
     assert identifier, text
     from azureml.pipeline.core import PipelineRun
 
@@ -236,7 +237,7 @@ def test_a_submit_that_died_half_way_is_nothing_to_trip_over(
     again = submit(project, well, "--no-wait")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "dataset        half version 1 found" in again.stdout
-    assert f"kedro azureml show {run_id(again)} --follow" in again.stdout
+    assert f"kedro azureml show {run_id(again)} --follow --loopback" in again.stdout
 
 
 def test_429_and_dropped_connections_are_waited_for(

@@ -70,7 +70,6 @@ def follow_to_end(
     try:
         state = show_until_end(follow(run, steps, patience), console)
     except KeyboardInterrupt:
-        console.print("\nDetached.")
         say_how_to_go_on(run.id, console)
         raise click.exceptions.Exit(INTERRUPTED) from None
     _say_end(run, state, project_path, patience, console)
@@ -84,9 +83,13 @@ def exit_code(state: RunState) -> int:
 
 def say_how_to_go_on(run_id: str, console: Console) -> None:
     """Say that a run goes on without this command, and how to get back to it."""
+    given = click.get_current_context().params
+    options = " --loopback" if given.get("loopback") else ""
+    options += f" --env {given['env']}" if given.get("env") else ""
     console.print(
-        f"The run goes on. Follow it: kedro azureml show {run_id} --follow\n"
-        f"Cancel it: kedro azureml cancel {run_id}",
+        "\nThe run goes on without this command.\n"
+        f"Follow it: kedro azureml show {run_id} --follow{options}\n"
+        f"Cancel it: kedro azureml cancel {run_id}{options}",
         soft_wrap=True,
     )
 
