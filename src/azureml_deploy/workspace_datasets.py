@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from azureml_deploy.datasets import current_run, current_workspace, read_version
 from azureml_deploy.pickles import MissingPackagesError, load_pickle
+from azureml_deploy.service_errors import status_of
 
 LATEST = "latest"
 
@@ -100,7 +102,8 @@ class RunOutputDataset(_ReadOnly):
         Args:
             output: Its ``pipeline_output_name``.
             dataset: How it is loaded, as in a catalog, without a path.
-            experiment_name: Whose latest completed run is meant; in a step, its own by default.
+            experiment_name: Whose latest completed run with such an output is meant; in a step, its
+                own by default.
             run_id: Of one run, or ``latest``.
             metadata: Kedro's free metadata.
         """
@@ -110,33 +113,34 @@ class RunOutputDataset(_ReadOnly):
 
     def load(self) -> Any:
         """Return what the output holds."""
-        run = self._run()
+        run_id, found = self._find()
         with tempfile.TemporaryDirectory() as folder:
-            found = run.get_pipeline_output(self._output)
             found.download(folder, overwrite=True, show_progress=False)
             place = Path(folder) / found.path_on_datastore
-            return _load_files(place, self._dataset, f"output {self._output} of run {run.id}")
+            return _load_files(place, self._dataset, f"output {self._output} of run {run_id}")
 
-    def _run(self) -> Any:
-        from azureml.core import Experiment, Run  # noqa: PLC0415
+    def _find(self) -> tuple[str, Any]:
+        """Return the run's id and the SDK's `PortDataReference`."""
         from azureml.pipeline.core import PipelineRun  # noqa: PLC0415
 
-        workspace = current_workspace()
         if self._run_id != LATEST:
-            return PipelineRun.get(workspace, self._run_id)
-        step = current_run()
-        name = self._experiment_name or (step.experiment.name if step else None)
+            run = PipelineRun.get(current_workspace(), self._run_id)
+            return run.id, run.get_pipeline_output(self._output)
+        name = self._experiment_name or _own_experiment()
         if name is None:
             raise DatasetError(
                 f"Output {self._output} of the latest run: outside a run, experiment_name must say "
                 "which experiment is meant"
             )
-        experiment = Experiment(workspace, name, _create_in_cloud=False)
-        done = Run.list(experiment, type="azureml.PipelineRun", status="Completed")
-        latest = next(iter(done), None)
-        if latest is None:
-            raise DatasetError(f"Experiment '{name}' has no completed run yet")
-        return latest
+        for run in _completed_runs(name):
+            try:
+                return run.id, run.get_pipeline_output(self._output)
+            except Exception as error:
+                if status_of(error) != 404:  # an experiment may hold runs of other pipelines
+                    raise
+        raise DatasetError(
+            f"Experiment '{name}' has no completed run with an output {self._output}"
+        )
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -197,6 +201,20 @@ class DownloadedModelDataset(_ReadOnly):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._path.as_posix()}
+
+
+def _own_experiment() -> str | None:
+    run = current_run()
+    return str(run.experiment.name) if run else None
+
+
+def _completed_runs(experiment_name: str) -> Iterator[Any]:
+    """Yield an experiment's completed pipeline runs, the newest first."""
+    from azureml.core import Experiment, Run  # noqa: PLC0415
+
+    experiment = Experiment(current_workspace(), experiment_name, _create_in_cloud=False)
+    runs: Iterator[Any] = Run.list(experiment, type="azureml.PipelineRun", status="Completed")
+    return runs
 
 
 def source_file(path: Path) -> Path:
