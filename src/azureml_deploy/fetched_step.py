@@ -18,11 +18,7 @@ from azureml_deploy.history import is_automl
 from azureml_deploy.run_records import RunRecords
 from azureml_deploy.service_errors import Patience
 from azureml_deploy.step_definition import Place, StepDefinition, StepInput, read_definition
-from azureml_deploy.wording import size_text
 from local_automl.settings import did_you_mean
-
-BIG = 100_000_000
-"""Bytes from which on a download's size is told before it begins."""
 
 _DATASTORE = re.compile(r"azureml://.*?/datastores/([^/]+)/paths/(.+)", re.IGNORECASE)
 _ALL_BELOW = re.compile(r"(/\*\*)?(/\*)?$")
@@ -124,7 +120,7 @@ def fetch_inputs(
         folder: Gets a folder for each input.
         cache: Where they are kept by content.
         patience: With the service.
-        progress: Shows how far it is.
+        progress: Shows how much there is to bring, and how far it is.
 
     Returns:
         Port -> path, or the id of a dataset that is read through the SDK.
@@ -139,8 +135,7 @@ def fetch_inputs(
         if given.mode != "direct"
     ]
     total = cache.missing(file for inputs in found for file in inputs.files)
-    title = f"inputs of {step.name}" + (f" ({size_text(total)})" if total >= BIG else "")
-    with progress(title, total) as advance:
+    with progress(f"inputs of {step.name}", total) as advance:
         for inputs in found:
             target = folder / inputs.name
             cache.bring(inputs.source, inputs.files, target, patience, advance)

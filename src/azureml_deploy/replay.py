@@ -16,12 +16,12 @@ from typing import Any
 from azureml_deploy import remote
 from azureml_deploy.deployment import Deployment
 from azureml_deploy.downloads import digest, open_folder
-from azureml_deploy.errors import UsageError
+from azureml_deploy.errors import ServiceError, UsageError
 from azureml_deploy.fetched_step import FetchedStep
 from azureml_deploy.plan import ParameterArgument, PortArgument, Step
 from azureml_deploy.project import Selection
 from azureml_deploy.run_records import RunRecords
-from azureml_deploy.service_errors import Patience
+from azureml_deploy.service_errors import Patience, status_of
 from azureml_deploy.snapshot import SCRIPTS
 from azureml_deploy.step_definition import StepOutput, substituted
 from azureml_deploy.wording import many
@@ -33,6 +33,8 @@ STEP_FILE = "step.json"
 REPLAY_STEP = Path(str(remote.__file__)).with_name("replay_step.py")
 CODE, INPUTS, OUTPUTS = "code", "inputs", "outputs"
 MARK = "replay.json"
+REFUSALS = (400, 403, 404, 409, 410)
+"""Answers to who asks for the token of a run that ended long ago."""
 WRITES = "writes.jsonl"
 
 
@@ -170,7 +172,6 @@ def run_context(workspace: Any, step: FetchedStep, patience: Patience) -> dict[s
         f"/subscriptions/{workspace.subscription_id}/resourceGroups/{workspace.resource_group}"
         f"/providers/Microsoft.MachineLearningServices/workspaces/{workspace.name}"
     )
-    token = RunRecords(workspace, patience).token(step.experiment_name, record.run_id)
     service = context._get_run_history_url()
     return {
         "AZUREML_RUN_ID": record.run_id,
@@ -186,9 +187,24 @@ def run_context(workspace: Any, step: FetchedStep, patience: Patience) -> dict[s
         "AZUREML_SERVICE_ENDPOINT": service,
         "AZUREML_RUN_HISTORY_SERVICE_ENDPOINT": service,
         "AZUREML_DISCOVERY_SERVICE_ENDPOINT": workspace.discovery_url,
+        "PYTHONUNBUFFERED": "1",
+        **_token_variables(workspace, step, patience),
+    }
+
+
+def _token_variables(workspace: Any, step: FetchedStep, patience: Patience) -> dict[str, str]:
+    """Return the token that speaks for the run; without one, the script's run is an offline one."""
+    records = RunRecords(workspace, patience)
+    try:
+        token = records.token(step.experiment_name, step.record.run_id)
+    except ServiceError as error:
+        if status_of(error) not in REFUSALS:
+            raise
+        patience.tell(f"{error}. Run.get_context() gives an offline run here")
+        return {}
+    return {
         "AZUREML_RUN_TOKEN": token.token,
         "AZUREML_RUN_TOKEN_EXPIRY": str(int(token.expiry_time_utc.timestamp())),
-        "PYTHONUNBUFFERED": "1",
     }
 
 
