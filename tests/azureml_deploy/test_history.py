@@ -246,6 +246,8 @@ def test_a_running_run_is_followed_and_cancelled(
     deadline = time.monotonic() + 90
     while "iteration" not in "".join(texts) and time.monotonic() < deadline:
         time.sleep(0.2)
+    detail = describe_run(run, NO_PATIENCE)
+    assert detail.step("train_model").state.status == "Running"
     with pytest.raises(UsageError, match=f"Run {run.id} is still Running, and has no results yet"):
         find_results(run, NO_PATIENCE)
     cancelled = kedro(titanic.project, loopback, "cancel", run.id)

@@ -15,7 +15,12 @@ from foreign_project import edit, run, write_project
 from loopback_service import Loopback
 from submits import Done, run_id, submit
 
+from azureml_deploy.downloads import CACHE
+from azureml_deploy.fetched_step import fetch_step
 from azureml_deploy.remote import replay_step
+from azureml_deploy.replay import run_context
+from azureml_deploy.runs import open_run
+from azureml_deploy.service_errors import Patience
 
 APPLES = "name,weight\nBoskoop,180\nCox,90\nGala,120\n"
 HELPERS = """
@@ -105,6 +110,37 @@ def test_the_debugger_stops_in_the_node_at_the_row(
     assert "('Gala', 120)" in done.stdout
     # brought once, and kept by content
     assert "Downloading" not in done.stderr
+
+
+def test_isolated_it_runs_in_the_environment_that_it_declares(
+    failed: tuple[Path, str], loopback: Loopback
+) -> None:
+    project, run = failed
+    done = replay(project, loopback, run, "--step", "harvest", "--isolated")
+    assert done.returncode == 1
+    assert re.search(r"Environment 'kedro': (built|building)", done.stderr)
+    assert re.search(r"runs in \S+/harvest with \S+/environments/\w+/bin/python", done.stderr)
+    place, error = raised_at(done.stderr)
+    assert place.startswith("src/orchard/harvest/helpers.py:")
+    assert error.startswith("ZeroDivisionError")
+
+
+def test_without_a_token_the_run_is_an_offline_one(
+    failed: tuple[Path, str], loopback: Loopback, workspace: Any
+) -> None:
+    project, run = failed
+    opened = open_run(workspace, run, Patience(0))
+    loopback.command("fault", "status", "--where", "GET .*/token$", "--value", "403")
+    try:
+        step = fetch_step(opened, "harvest", project / CACHE, Patience(0))
+        told: list[str] = []
+        variables = run_context(workspace, step, Patience(0, told.append))
+    finally:
+        loopback.command("fault", "clear")
+    assert variables["AZUREML_RUN_ID"] == step.record.run_id
+    assert "AZUREML_RUN_TOKEN" not in variables
+    assert "Run.get_context() gives an offline run here" in told[0]
+    assert "AZUREML_RUN_TOKEN" in run_context(workspace, step, Patience(0))
 
 
 def test_the_mended_working_tree_passes(failed: tuple[Path, str], loopback: Loopback) -> None:
