@@ -14,7 +14,7 @@ from azureml_deploy.errors import ServiceError
 LEARNERS = ("learner", "run_algorithm")
 """What a metrics file may call the learner; Azure's own has none."""
 
-SHOWN = 4
+SHOWN = 3
 """How many metrics a table has beside the primary one."""
 
 _NUMBER = re.compile(r"(\d+)$")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -23,6 +24,7 @@ from azureml_deploy.render_run import duration_text, status_text
 from azureml_deploy.run_detail import StepDetail
 
 SHOWN_METRICS = 12
+_DECIMAL = re.compile(r"-?\d+\.\d{5,}")
 LONGEST_TAG = 20
 """Characters of a tag's value that are shown; a checksum's beginning tells enough."""
 
@@ -126,10 +128,11 @@ def print_assets(assets: Iterable[Asset], console: Console, *, used: str) -> Non
         used: What the column of their users is called.
     """
     table = plain_table(console, "Name", "Version", "What", "Tags", "Made by", used)
+    between = "\n" if console.is_terminal else ", "
     for asset in assets:
-        tags = ", ".join(f"{name}={_cut(value)}" for name, value in sorted(asset.tags.items()))
+        tags = between.join(f"{name}={_cut(value)}" for name, value in sorted(asset.tags.items()))
         cells = (asset.name, asset.version, asset.detail, tags, asset.made_by)
-        table.add_row(*map(escape, cells), escape(", ".join(asset.read_by)))
+        table.add_row(*map(escape, cells), escape(between.join(asset.read_by)))
     console.print(table)
 
 
@@ -142,12 +145,15 @@ def plain_table(console: Console, *columns: str) -> Table:
     """Return a table; without a frame, and one line a row, where nobody watches."""
     watched = console.is_terminal
     table = Table(box=HEAVY_HEAD if watched else None)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=not watched)
+    for index, column in enumerate(columns):
+        # what a row is called by can be copied whole
+        table.add_column(column, overflow="fold", no_wrap=not watched or index == 0)
     return table
 
 
 def _cut(text: str) -> str:
+    if _DECIMAL.fullmatch(text):
+        return f"{float(text):.4f}"
     return text if len(text) <= LONGEST_TAG else f"{text[: LONGEST_TAG - 1]}…"
 
 
