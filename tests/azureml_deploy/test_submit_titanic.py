@@ -117,7 +117,8 @@ def reused_until_training(
     run = open_run(workspace, submitted_well(project, loopback, "--no-wait", "--params", params))
     for state in follow(run, ["data_prep", "train_model"], Patience(0), every=0.5):
         first, second, *_ = state.steps
-        if second.status in {"Running", "Completed", "Failed"}:
+        # the steps are read one after the other: the first may have been read before it ended
+        if first.status == "Completed" and second.status in {"Running", "Completed", "Failed"}:
             run.cancel()
             return [first.reused, second.reused]
     raise AssertionError(state)

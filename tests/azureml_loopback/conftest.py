@@ -3,113 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import ssl
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-import psutil
 import pytest
 
 from azureml_loopback import coverage, processes
-from azureml_loopback.home import Home, client_environment, workspace_config
-from azureml_loopback.identity import Identity
+from azureml_loopback.home import Home
 
 # pytest runs with --import-mode=importlib, which finds no helper modules beside a test
 sys.path.append(str(Path(__file__).parent))
 
-SDK_QUIET = {"DO_NOT_TRACK": "1", "AZUREML_DISABLE_TELEMETRY": "1", "PYTHONWARNINGS": "ignore"}
-
-
-@dataclass(frozen=True)
-class Service:
-    """A running service.
-
-    Attributes:
-        home: Its folder.
-        port: The proxy's, on 127.0.0.1.
-        environment: The variables that lead the SDK to it.
-    """
-
-    home: Home
-    port: int
-    environment: dict[str, str]
-
-    def run(
-        self, script: str | Path, *arguments: str, cwd: Path
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a script, or code, in a process of its own beside a config.json."""
-        process = self.start(script, *arguments, cwd=cwd)
-        output, errors = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-    def start(self, script: str | Path, *arguments: str, cwd: Path) -> subprocess.Popen[str]:
-        """Start a script, or code, in a process of its own beside a config.json."""
-        write_config(cwd)
-        code = ["-c", script] if isinstance(script, str) else [str(script)]
-        return subprocess.Popen(
-            [sys.executable, *code, *arguments],
-            cwd=cwd,
-            env={**os.environ, **SDK_QUIET, **self.environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def client(self, **headers: str) -> httpx.Client:
-        """Return an HTTP client that goes through the proxy and trusts its authority."""
-        context = ssl.create_default_context(cafile=str(self.home.authority_file))
-        return httpx.Client(
-            proxy=f"http://127.0.0.1:{self.port}", verify=context, headers=headers, trust_env=False
-        )
-
-    def token(self) -> str:
-        """Return a bearer token, as the SDK gets one."""
-        answer = httpx.post(
-            self.environment["MSI_ENDPOINT"], data={"resource": "x"}, trust_env=False
-        )
-        return str(answer.json()["access_token"])
-
-    def control(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """Ask the service itself: ``clock``, ``faults``."""
-        return httpx.request(
-            method,
-            f"http://127.0.0.1:{self.port}/loopback/{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {self.token()}"},
-            trust_env=False,
-        )
-
-    def kill(self) -> None:
-        """End it at once, as `kill -9` does; Azurite lives on until the next start."""
-        server = self.home.server()
-        assert server is not None
-        process = psutil.Process(server["pid"])
-        process.kill()
-        process.wait()
-
-    def requests(self) -> list[dict[str, Any]]:
-        """Return what was asked of the service so far."""
-        return [json.loads(line) for line in self.home.request_log.read_text().splitlines()]
-
-
-def write_config(folder: Path) -> Path:
-    path = folder / "config.json"
-    path.write_text(json.dumps(dict(workspace_config(Identity()))))
-    return path
-
-
-def start_service(folder: Path, *options: str) -> Service:
-    home = Home(folder)
-    found = processes.start(home, options)
-    RECORDER.logs.add(home.request_log)
-    return Service(home, found["port"], client_environment(home, found["port"]))
+from running_service import REQUEST_LOGS, SDK_QUIET, Service, start_service, write_config
 
 
 @pytest.fixture(scope="package")
@@ -142,17 +50,16 @@ def workspace(loopback: Service, tmp_path_factory: pytest.TempPathFactory) -> An
 class Recorder:
     """Which operations were answered with success while tests ran that passed."""
 
-    logs: set[Path] = field(default_factory=set)
     requests: list[dict[str, Any]] = field(default_factory=list)
     begun: set[str] = field(default_factory=set)
     _sizes: dict[Path, int] = field(default_factory=dict)
 
     def begin(self, test: str) -> None:
         self.begun.add(test)
-        self._sizes = {log: log.stat().st_size for log in self.logs if log.exists()}
+        self._sizes = {log: log.stat().st_size for log in REQUEST_LOGS if log.exists()}
 
     def keep(self) -> None:
-        for log in filter(Path.exists, self.logs):
+        for log in filter(Path.exists, REQUEST_LOGS):
             with log.open("rb") as file:
                 file.seek(self._sizes.get(log, 0))
                 self.requests += map(json.loads, file.read().splitlines())

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from pipeline_samples import Bench, printed, steps, wait
+from running_service import Service, start_service
 
 from azureml_loopback import processes
 from azureml_loopback.errors import BadRequest, NotFound
@@ -25,7 +26,6 @@ from azureml_loopback.services.history import state as history
 from azureml_loopback.services.pipelines import entities
 from azureml_loopback.services.pipelines import state as pipelines
 from azureml_loopback.store import Store
-from conftest import Service, start_service
 
 
 @pytest.fixture
@@ -327,8 +327,7 @@ def test_a_command_in_a_group(tmp_path: Path) -> None:
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Service, Bench]]:
     """A service of the test's own, which it may kill."""
     from azureml.core import Workspace
-
-    from conftest import write_config
+    from running_service import write_config
 
     service = start_service(tmp_path / "home")
     for name, value in service.environment.items():

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from pipeline_samples import Bench, log_of, read, steps, wait
+from running_service import Service
 
 from azureml_loopback.errors import BadRequest, Conflict, NotFound
 from azureml_loopback.identity import Identity
 from azureml_loopback.services.pipelines import entities, state
 from azureml_loopback.store import Store
-from conftest import Service
 
 
 @pytest.fixture
