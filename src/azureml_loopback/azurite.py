@@ -87,17 +87,28 @@ def _install(folder: Path) -> None:
     draft.mkdir(exist_ok=True)
     print(f"Installing azurite {VERSION} from npm, once …", file=sys.stderr)
     command = [*_npm(), "install", "--prefix", str(draft), "--no-audit", "--no-fund"]
+    # packages run scripts of their own when they are installed, and look for node on the path
+    path = os.pathsep.join((str(Path(_node()).parent), os.environ.get("PATH", os.defpath)))
     done = subprocess.run(
-        [*command, f"azurite@{VERSION}"], capture_output=True, text=True, check=False
+        [*command, f"azurite@{VERSION}"],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         shutil.rmtree(draft, ignore_errors=True)
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise AzuriteError(f"npm cannot install azurite {VERSION}: {last}")
+        raise AzuriteError(f"npm cannot install azurite {VERSION}: {_reason(done.stderr)}")
     try:
         draft.rename(folder)
     except OSError:  # another start was first
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _reason(said: str) -> str:
+    """Return npm's first line of an error: the last only names its log."""
+    errors = [line for line in said.splitlines() if line.startswith("npm error")]
+    return (errors or said.strip().splitlines() or ["it says nothing"])[0]
 
 
 def _node() -> str:
