@@ -215,6 +215,7 @@ def test_a_step_trains_on_what_a_step_before_wrote(bench: Bench) -> None:
 
     # default outputs, children and the best one, as AutoMLStepRun has them
     step = AutoMLStepRun(steps(run)["train it"])
+    assert step.get_details()["target"] == "cpu"
     default = step.get_default_model_output().get_port_data_reference()
     assert default.download(str(bench.folder / "c")) == 1
     default = step.get_default_metrics_output().get_port_data_reference()

@@ -56,7 +56,7 @@ class StepPlan:
     @property
     def target(self) -> str:
         """Return the compute that it is for; letter case does not matter."""
-        return target(self.parameters).lower()
+        return runconfig.target(self.parameters).lower()
 
 
 def plan_step(
@@ -79,7 +79,7 @@ def plan_step(
     module = entities.module(store, node["ModuleId"])
     node = {**node, "Runconfig": node.get("Runconfig") or module.get("Runconfig")}
     values = parameters(node, module, run["ParameterAssignments"])
-    computes.compute(store, target(values))
+    computes.compute(store, runconfig.target(values))
     config = runconfig.of_script(node, module)
     inputs = {**config_data.inputs(store, config), **ports.inputs(store, run, graph, node)}
     datastore = datastores.default(loopback)["name"]
@@ -95,11 +95,6 @@ def plan_step(
         outputs={**outputs, **ports.outputs(node, module, run_id, datastore)},
         reuse_key=reuse.key(node, module, values, inputs, contents),
     )
-
-
-def target(values: Mapping[str, str | None]) -> str:
-    """Return the compute that a node is for; AutoML spells the parameter's name small."""
-    return values.get("Target") or values.get("target") or ""
 
 
 def _content(

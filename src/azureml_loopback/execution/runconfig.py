@@ -69,6 +69,11 @@ def time_limit(config: Mapping[str, Any], step: StepContext) -> float | None:
     return float(given) if given else None
 
 
+def target(parameters: Mapping[str, str | None]) -> str:
+    """Return the compute that a node is for; AutoML spells the parameter's name small."""
+    return parameters.get("Target") or parameters.get("target") or ""
+
+
 def definition(
     node: Mapping[str, Any], module: Mapping[str, Any], parameters: Mapping[str, str | None]
 ) -> dict[str, Any]:
@@ -79,7 +84,7 @@ def definition(
         **config,
         "script": parameters.get("Script"),
         "command": parameters.get("Command") or "",
-        "target": parameters.get("Target"),
+        "target": target(parameters) or None,
         "arguments": [str(argument.get("Value")) for argument in listed],
     }
 
