@@ -50,7 +50,7 @@ compute_targets:               # made when missing, as AmlCompute.provisioning_c
     timeout_in_minutes: 20
 
 environments:                  # a base (curated: NAME, or docker_image: IMAGE) and packages on top
-  kedro:
+  {experiment}:                # its name in the workspace, which all its projects share
     python_version: "{python}"
     pip_packages:
 {packages}
@@ -58,7 +58,7 @@ environments:                  # a base (curated: NAME, or docker_image: IMAGE) 
 
 default:                       # what a node's step has where `steps` does not say otherwise
   compute_target: cpu-cluster
-  environment: kedro
+  environment: {experiment}
   allow_reuse: true
 
 steps: []                      # by tag or by node names (patterns); later entries win
@@ -106,7 +106,7 @@ def config_text(project_name: str, requirements: Iterable[str], python: str) -> 
     """Return a commented azureml.yml that can be planned with as it is.
 
     Args:
-        project_name: Becomes the experiment's name.
+        project_name: Becomes the name of the experiment and of the environment.
         requirements: What the project installs; become the environment's packages.
         python: Version of Python, such as ``3.11``.
     """

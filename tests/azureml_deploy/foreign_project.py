@@ -134,9 +134,9 @@ AZUREML = """
 experiment_name: orchard
 compute_targets: {cpu-cluster: {}, other: {}}
 environments:
-  kedro:
+  orchard:
     pip_packages: [kedro, "kedro-datasets[pandas-csvdataset]", pandas, packaging]
-default: {compute_target: cpu-cluster, environment: kedro}
+default: {compute_target: cpu-cluster, environment: orchard}
 datasets: {apples: {name: apples, paths: [data/apples.csv]}}
 steps: [{nodes: "count*", compute_target: other}]
 pipeline_parameters: {factor: "params:picking.factor", greeting: "params:greeting"}

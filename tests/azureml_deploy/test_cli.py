@@ -153,12 +153,12 @@ def test_parameters_and_environments_reach_the_configuration(orchard: Path, tmp_
 def test_a_wrong_configuration_is_one_message(orchard: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(orchard, tmp_path / "copy")
     text = (folder / "conf/base/azureml.yml").read_text()
-    edit(folder, "conf/base/azureml.yml", text.replace("environment: kedro", "environment: kedo"))
+    edit(folder, "conf/base/azureml.yml", text.replace("environment: orchard", "environment: orchid"))
     done = kedro(folder, "azureml", "plan")
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
-    assert line.endswith("(defined: kedro)")
-    assert "azureml.yml: default.environment: found 'kedo'" in line
+    assert line.endswith("(defined: orchard)")
+    assert "azureml.yml: default.environment: found 'orchid'" in line
     assert "did you mean 'kedro'?" in line
 
 
@@ -284,7 +284,7 @@ def test_the_written_configuration_is_valid(tmp_path: Path) -> None:
     assert not any(text.startswith("kedro") for text in requirements)
     config = parse_config(yaml.safe_load(config_text("My Shop!", requirements, "3.11")))
     assert config.experiment_name == "My-Shop"
-    assert "pandas>=2 ; python_version>'3'" in config.environments["kedro"].pip_packages
+    assert "pandas>=2 ; python_version>'3'" in config.environments["My-Shop"].pip_packages
 
 
 def test_files_are_whole_or_not_there(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def entry(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (written,) = folder.iterdir()
     assert f"source_directory='{written}'" in done.stdout
-    assert "environment 'automl-serving'" in done.stdout
+    assert "environment 'titanic-serving'" in done.stdout
     return written
 
 
@@ -254,7 +254,7 @@ def test_the_sdk_takes_it_as_an_inference_configuration(finished: Path, tmp_path
     assert found["script"] == "score.py"
     assert {"score.py", "scorer.py", "step.json", "serving.json"} <= set(found["files"])
     assert found["defaults"] is True
-    assert found["serialised"] == "automl-serving"
+    assert found["serialised"] == "titanic-serving"
     assert found["port"] == 6789
 
 

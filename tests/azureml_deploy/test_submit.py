@@ -35,8 +35,8 @@ def well(loopback: Loopback) -> Iterator[Loopback]:
 OWN = (
     AZUREML.replace("name: apples", "name: own_apples")
     .replace("other", "own-cluster")
-    .replace("  kedro:", "  own-kedro:")
-    .replace("environment: kedro", "environment: own-kedro")
+    .replace("  orchard:", "  own-orchard:")
+    .replace("environment: orchard", "environment: own-orchard")
 )
 
 
@@ -66,7 +66,7 @@ def test_nodes_ran_and_outputs_are_readable(
     assert re.search(
         r"compute target own-cluster created \(STANDARD_D2_V2, 0 to 1 nodes\)", done.stdout
     )
-    assert "environment    own-kedro version 1 created" in done.stdout
+    assert "environment    own-orchard version 1 created" in done.stdout
     assert re.search(r"harvest: Completed in \d+ s", done.stdout)
     assert "Completed: 2 steps ran, 0 reused" in done.stdout
     run = open_run(workspace, done)
@@ -244,10 +244,10 @@ def test_429_and_dropped_connections_are_waited_for(
     submitted: tuple[Path, Done], well: Loopback, tmp_path: Path
 ) -> None:
     project = submitted[0]
+    before = well.answers().count(429)  # first, for other tests' runs may still be asking
     for where in ("GET .*/datasets/", "POST .*/PipelineRuns/Unsubmitted", "GET .*/runs/"):
         well.command("fault", "status", "--where", where, "--value", "429", "--times", "2")
     well.command("fault", "drop", "--where", "api.azureml.ms", "--times", "4")
-    before = well.answers().count(429)
     done = submit(project, well, "--patience", "60")
     assert done.returncode == 0, done.stdout + done.stderr
     assert well.answers().count(429) - before == 6
