@@ -153,7 +153,9 @@ def test_parameters_and_environments_reach_the_configuration(orchard: Path, tmp_
 def test_a_wrong_configuration_is_one_message(orchard: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(orchard, tmp_path / "copy")
     text = (folder / "conf/base/azureml.yml").read_text()
-    edit(folder, "conf/base/azureml.yml", text.replace("environment: orchard", "environment: orchid"))
+    edit(
+        folder, "conf/base/azureml.yml", text.replace("environment: orchard", "environment: orchid")
+    )
     done = kedro(folder, "azureml", "plan")
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
