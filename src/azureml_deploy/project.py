@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from azureml_deploy.catalog import Catalog
-from azureml_deploy.config import AzureMLConfig, load_config
+from azureml_deploy.config import AzureMLConfig
+from azureml_deploy.config_file import load_config
 from azureml_deploy.cut_config import references_in
 from azureml_deploy.errors import DeployError, UsageError
 from azureml_deploy.planning import Sources

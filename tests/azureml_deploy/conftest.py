@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from azureml_deploy.loopback import use_loopback
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.workspace import open_workspace
+from azureml_deploy.workspace.loopback import use_loopback
+from azureml_deploy.workspace.opening import open_workspace
 
 os.environ["DO_NOT_TRACK"] = "1"
 # pytest runs with --import-mode=importlib, which finds no helper modules beside a test

@@ -11,7 +11,7 @@ from typing import Any
 from kedro.pipeline import Pipeline, node
 
 from azureml_deploy.catalog import Catalog
-from azureml_deploy.config import parse_config
+from azureml_deploy.config_file import parse_config
 from azureml_deploy.deployment import prepare
 from azureml_deploy.planning import Outcome, Sources, make_plan
 from azureml_deploy.project import Project, RawConfig

@@ -18,7 +18,7 @@ from deploy_samples import (
 from azureml_deploy.azureml_v1 import Resources, build_steps
 from azureml_deploy.config import Environment
 from azureml_deploy.deployment import prepare
-from azureml_deploy.environments import build_environment
+from azureml_deploy.workspace.environments import build_environment
 
 pytest.importorskip("azureml.pipeline.steps", reason="needs the azureml extra")
 

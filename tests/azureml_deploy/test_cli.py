@@ -20,12 +20,12 @@ from deploy_samples import (
 from foreign_project import edit, kedro, run, write_project
 
 from azureml_deploy.commands.plan import STANDARD_OUTPUT
-from azureml_deploy.config import parse_config
+from azureml_deploy.config_file import parse_config
 from azureml_deploy.files import write_text
 from azureml_deploy.init_files import config_text, project_requirements
 from azureml_deploy.plan import plan_from_json
-from azureml_deploy.render_html import to_html
-from azureml_deploy.render_mermaid import to_mermaid
+from azureml_deploy.render.html import to_html
+from azureml_deploy.render.mermaid import to_mermaid
 from azureml_deploy.reuse import (
     git_properties,
     read_last_submitted,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from azureml_deploy.config import AzureMLConfig, load_config, parse_config
+from azureml_deploy.config import AzureMLConfig
+from azureml_deploy.config_file import load_config, parse_config
 from azureml_deploy.errors import ConfigError
 
 BASE = """

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from loopback_service import Loopback
 
-from azureml_deploy.downloads import BLOCK, BlobFolder, ContentCache, open_folder
 from azureml_deploy.errors import ServiceError
+from azureml_deploy.runs.downloads import BLOCK, BlobFolder, ContentCache, open_folder
 from azureml_deploy.service_errors import Patience
 
 NO_PATIENCE = Patience(0)

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from azureml_deploy.downloads import ContentCache, Progress
 from azureml_deploy.errors import ServiceError, UsageError
-from azureml_deploy.fetched_step import FetchedStep, fetch_inputs
-from azureml_deploy.service_errors import Patience
-from azureml_deploy.step_definition import (
+from azureml_deploy.replay.fetched_step import FetchedStep, fetch_inputs
+from azureml_deploy.runs.downloads import ContentCache, Progress
+from azureml_deploy.runs.step_definition import (
     Place,
     StepInput,
     StepOutput,
     read_definition,
     substituted,
 )
+from azureml_deploy.service_errors import Patience
 
 NO_PATIENCE = Patience(0)
 RUN = "0a1b-2c3d"

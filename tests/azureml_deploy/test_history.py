@@ -15,15 +15,15 @@ from foreign_project import run as run_python
 from loopback_service import Loopback
 from submits import Done, Submitted, open_run, run_id, submit
 
-from azureml_deploy.assets import list_computes, list_datasets, list_models, step_uses
-from azureml_deploy.comparison import compare_files, compare_runs
 from azureml_deploy.errors import ServiceError, UsageError
-from azureml_deploy.fetched_snapshot import fetch_snapshot, read_files
-from azureml_deploy.history import find_run, list_runs
-from azureml_deploy.results import find_results
-from azureml_deploy.run_detail import describe_run
+from azureml_deploy.replay.fetched_snapshot import fetch_snapshot, read_files
+from azureml_deploy.runs.assets import list_computes, list_datasets, list_models, step_uses
+from azureml_deploy.runs.comparison import compare_files, compare_runs
+from azureml_deploy.runs.detail import describe_run
+from azureml_deploy.runs.history import find_run, list_runs
+from azureml_deploy.runs.logs import follow_logs, main_log, read_logs
+from azureml_deploy.runs.results import find_results
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.step_logs import follow_logs, main_log, read_logs
 
 NO_PATIENCE = Patience(0)
 TITANIC = "titanic_automl"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from azureml_deploy.errors import ServiceError
-from azureml_deploy.iterations import plot_leaderboard, read_leaderboard
+from azureml_deploy.runs.iterations import plot_leaderboard, read_leaderboard
 
 # Azure's own: the names are the iterations' runs, and not in order; learners are not told
 AZURES = {

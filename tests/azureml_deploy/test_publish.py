@@ -13,8 +13,8 @@ from submits import Done, step_output
 from waiting import completed
 
 from azureml_deploy.errors import UsageError
-from azureml_deploy.publishing import assignments, find_endpoint, trigger
-from azureml_deploy.runs import read_state
+from azureml_deploy.runs.following import read_state
+from azureml_deploy.runs.publishing import assignments, find_endpoint, trigger
 from azureml_deploy.service_errors import Patience
 
 ENDPOINT = "apple-picking"

@@ -15,11 +15,11 @@ from foreign_project import edit, run, write_project
 from loopback_service import Loopback
 from submits import Done, run_id, submit
 
-from azureml_deploy.downloads import CACHE
-from azureml_deploy.fetched_step import fetch_step
 from azureml_deploy.remote import replay_step
-from azureml_deploy.replay import run_context
-from azureml_deploy.runs import open_run
+from azureml_deploy.replay.fetched_step import fetch_step
+from azureml_deploy.replay.layout import run_context
+from azureml_deploy.runs.downloads import CACHE
+from azureml_deploy.runs.following import open_run
 from azureml_deploy.service_errors import Patience
 
 APPLES = "name,weight\nBoskoop,180\nCox,90\nGala,120\n"

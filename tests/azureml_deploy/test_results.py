@@ -16,10 +16,10 @@ from loopback_service import Loopback
 from submits import Done, Submitted, open_run, run_id, submitted_well
 
 from azureml_deploy.config import Environment
-from azureml_deploy.downloads import BlobFolder
 from azureml_deploy.errors import ServiceError, UsageError
-from azureml_deploy.isolated import definition_of, isolated_python
-from azureml_deploy.results import download_results, find_results
+from azureml_deploy.replay.isolated import definition_of, isolated_python
+from azureml_deploy.runs.downloads import BlobFolder
+from azureml_deploy.runs.results import download_results, find_results
 from azureml_deploy.service_errors import Patience
 
 NO_PATIENCE = Patience(0)

@@ -16,7 +16,7 @@ from submits import pipeline_output
 from waiting import completed, eventually
 
 from azureml_deploy.datasets import ModelRegistryDataset
-from azureml_deploy.schedules import DatastoreChange, Recurrence, create_schedule
+from azureml_deploy.runs.schedules import DatastoreChange, Recurrence, create_schedule
 from azureml_deploy.service_errors import Patience
 from titanic_automl.datasets.mlflow_registry import MlflowRegistryDataset
 from titanic_automl.parameters import PreparationParameters

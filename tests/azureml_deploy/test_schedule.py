@@ -16,7 +16,7 @@ from waiting import completed, eventually
 
 from azureml_deploy.commands.schedule import _trigger
 from azureml_deploy.errors import UsageError
-from azureml_deploy.schedules import (
+from azureml_deploy.runs.schedules import (
     DatastoreChange,
     Recurrence,
     create_schedule,

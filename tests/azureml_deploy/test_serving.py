@@ -25,7 +25,7 @@ from loopback_service import Loopback
 from serving_samples import Served, serving, write_orchard
 from uv import find_uv_bin
 
-from azureml_deploy.config import parse_config
+from azureml_deploy.config_file import parse_config
 from azureml_deploy.errors import ConfigError, UsageError
 from azureml_deploy.service_errors import Patience
 from azureml_deploy.serving.models import find_model, read_wanted

@@ -18,7 +18,7 @@ from loopback_service import Loopback
 from submits import Done, open_run, run_id, step_output, submit
 
 from azureml_deploy.reuse import read_last_submitted
-from azureml_deploy.runs import failure_of, follow, read_state
+from azureml_deploy.runs.following import failure_of, follow, read_state
 from azureml_deploy.service_errors import Patience
 
 GREETING = 'it\'s; "quoted" $(x) & größer\\ 苹果'

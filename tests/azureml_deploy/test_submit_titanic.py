@@ -23,7 +23,7 @@ from submits import (
     submitted_well,
 )
 
-from azureml_deploy.runs import follow
+from azureml_deploy.runs.following import follow
 from azureml_deploy.service_errors import Patience
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from foreign_project import edit, kedro, write_project
 from kedro.pipeline import node
 
 from azureml_deploy.errors import UsageError
-from azureml_deploy.render_viz import COLOURS, STYLES_FILE, colours_of, to_styles, write_styles
+from azureml_deploy.render.viz import COLOURS, STYLES_FILE, colours_of, to_styles, write_styles
 
 
 def same(rows: Any) -> Any:

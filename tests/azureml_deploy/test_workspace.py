@@ -12,15 +12,15 @@ import pytest
 from deploy_samples import make, project_of
 from loopback_service import Loopback
 
-from azureml_deploy.compute_targets import find_compute_targets
 from azureml_deploy.config import RegisteredDataset, WorkspaceConfig
 from azureml_deploy.deployment import Deployment, prepare
-from azureml_deploy.environments import find_environments
 from azureml_deploy.errors import ConfigError, ServiceError
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.upload_source import Table, source_of
-from azureml_deploy.uploads import DIGEST_TAG, find_or_register
-from azureml_deploy.workspace import open_workspace
+from azureml_deploy.workspace.compute_targets import find_compute_targets
+from azureml_deploy.workspace.environments import find_environments
+from azureml_deploy.workspace.opening import open_workspace
+from azureml_deploy.workspace.upload_source import Table, source_of
+from azureml_deploy.workspace.uploads import DIGEST_TAG, find_or_register
 
 ROOT = Path(__file__).parents[2]
 NO_PATIENCE = Patience(0)

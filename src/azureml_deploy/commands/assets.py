@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from azureml_deploy.assets import (
+from azureml_deploy.commands.opened import Opened, with_workspace
+from azureml_deploy.render.history import assets_to_json, print_assets
+from azureml_deploy.runs.assets import (
     Asset,
     StepUse,
     list_computes,
@@ -15,8 +17,6 @@ from azureml_deploy.assets import (
     list_models,
     step_uses,
 )
-from azureml_deploy.commands.opened import Opened, with_workspace
-from azureml_deploy.render_history import assets_to_json, print_assets
 from azureml_deploy.service_errors import Patience
 
 _List = Callable[[Any, tuple[StepUse, ...], Patience], Iterator[Asset]]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from azureml_deploy.commands.opened import Opened, with_workspace
-from azureml_deploy.comparison import Files, compare_runs
-from azureml_deploy.downloads import CACHE
-from azureml_deploy.fetched_snapshot import fetch_snapshot, read_files
-from azureml_deploy.render_history import print_differences
-from azureml_deploy.run_detail import describe_run
+from azureml_deploy.render.history import print_differences
+from azureml_deploy.replay.fetched_snapshot import fetch_snapshot, read_files
+from azureml_deploy.runs.comparison import Files, compare_runs
+from azureml_deploy.runs.detail import describe_run
+from azureml_deploy.runs.downloads import CACHE
 
 
 @click.command()

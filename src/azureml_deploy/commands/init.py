@@ -52,7 +52,7 @@ def _name_kedro_azureml(path: Path) -> None:
     """Say where the keys of a kedro-azureml file go."""
     import yaml  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
-    from azureml_deploy.config import kedro_azureml_mapping  # noqa: PLC0415
+    from azureml_deploy.config_file import kedro_azureml_mapping  # noqa: PLC0415
 
     if path.suffix != ".yml":
         return

@@ -6,7 +6,7 @@ import click
 
 from azureml_deploy.commands.errors import INTERRUPTED
 from azureml_deploy.commands.opened import Opened, with_workspace
-from azureml_deploy.step_logs import follow_logs, read_logs
+from azureml_deploy.runs.logs import follow_logs, read_logs
 
 
 @click.command()

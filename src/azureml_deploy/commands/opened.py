@@ -16,8 +16,8 @@ from rich.console import Console
 from azureml_deploy.commands.errors import DONE, one_message
 from azureml_deploy.commands.service import Service, reach_options
 from azureml_deploy.config import AzureMLConfig
-from azureml_deploy.history import find_run
 from azureml_deploy.project import open_config
+from azureml_deploy.runs.history import find_run
 from azureml_deploy.service_errors import Patience
 
 PLAIN_WIDTH = 10_000

@@ -83,11 +83,11 @@ def _write(
     if json_file:
         texts.append((json_file, plan_to_json(made)))
     if html_file:
-        from azureml_deploy.render_html import to_html  # noqa: PLC0415
+        from azureml_deploy.render.html import to_html  # noqa: PLC0415
 
         texts.append((html_file, to_html(made, forecast)))
     if mermaid:
-        from azureml_deploy.render_mermaid import to_mermaid  # noqa: PLC0415
+        from azureml_deploy.render.mermaid import to_mermaid  # noqa: PLC0415
 
         texts.append((STANDARD_OUTPUT, to_mermaid(made)))
     for file, text in texts:
@@ -98,7 +98,7 @@ def _write(
     if all(file != STANDARD_OUTPUT for file, _ in texts):
         from rich.console import Console  # noqa: PLC0415
 
-        from azureml_deploy.render_text import print_plan  # noqa: PLC0415
+        from azureml_deploy.render.text import print_plan  # noqa: PLC0415
 
         print_plan(made, forecast, Console())
         for file, _ in texts:
@@ -109,7 +109,7 @@ def _colour(deployment: Deployment) -> None:
     """Write Kedro-Viz's styles, and say on standard error which step has which colour."""
     from rich.console import Console  # noqa: PLC0415
 
-    from azureml_deploy.render_viz import colours_of, to_styles, write_styles  # noqa: PLC0415
+    from azureml_deploy.render.viz import colours_of, to_styles, write_styles  # noqa: PLC0415
 
     styles = to_styles(deployment.plan, deployment.project.sources.nodes)
     write_styles(deployment.project.path, styles)

@@ -16,8 +16,8 @@ from azureml_deploy.commands.selectors import selectors
 from azureml_deploy.commands.service import Service, service_options
 from azureml_deploy.commands.submit import checked_deployment, find_needed
 from azureml_deploy.project import Selection
-from azureml_deploy.publishing import Publication, publish_deployment, without_reuse
-from azureml_deploy.workspace import resources_of
+from azureml_deploy.runs.publishing import Publication, publish_deployment, without_reuse
+from azureml_deploy.workspace.opening import resources_of
 
 
 @click.command()

@@ -12,14 +12,12 @@ import click
 
 from azureml_deploy.commands.errors import DONE, FAILED
 from azureml_deploy.commands.opened import Opened, with_workspace
-from azureml_deploy.comparison import compare_files
 from azureml_deploy.deployment import open_deployment
-from azureml_deploy.downloads import CACHE, ContentCache
-from azureml_deploy.fetched_snapshot import read_files
-from azureml_deploy.fetched_step import FetchedStep, fetch_inputs, fetch_step
-from azureml_deploy.isolated import isolated_python
-from azureml_deploy.render_progress import progress_bar
-from azureml_deploy.replay import (
+from azureml_deploy.render.progress import progress_bar
+from azureml_deploy.replay.fetched_snapshot import read_files
+from azureml_deploy.replay.fetched_step import FetchedStep, fetch_inputs, fetch_step
+from azureml_deploy.replay.isolated import isolated_python
+from azureml_deploy.replay.layout import (
     INPUTS,
     REPLAYS,
     WRITES,
@@ -34,6 +32,8 @@ from azureml_deploy.replay import (
     run_layout,
     selection_of,
 )
+from azureml_deploy.runs.comparison import compare_files
+from azureml_deploy.runs.downloads import CACHE, ContentCache
 
 
 @click.command()

@@ -10,8 +10,6 @@ import click
 
 from azureml_deploy.commands.opened import Opened, with_workspace
 from azureml_deploy.errors import ConfigError
-from azureml_deploy.isolated import definition_of, environments_with_runtime, isolated_python
-from azureml_deploy.iterations import plot_leaderboard, read_leaderboard
 from azureml_deploy.pickles import (
     AUTOML_RUNTIME,
     MissingPackagesError,
@@ -19,16 +17,19 @@ from azureml_deploy.pickles import (
     missing_modules,
     needs_automl_runtime,
 )
-from azureml_deploy.placing import (
+from azureml_deploy.render.history import print_leaderboard
+from azureml_deploy.render.progress import progress_bar
+from azureml_deploy.replay.isolated import definition_of, environments_with_runtime, isolated_python
+from azureml_deploy.runs.iterations import plot_leaderboard, read_leaderboard
+from azureml_deploy.runs.placing import (
     ENV,
     find_places,
     place_output,
     place_version,
     registered_version,
 )
-from azureml_deploy.render_history import print_leaderboard
-from azureml_deploy.render_progress import progress_bar
-from azureml_deploy.results import (
+from azureml_deploy.runs.records import RunRecords
+from azureml_deploy.runs.results import (
     RESULTS,
     AutoMLRun,
     Role,
@@ -36,7 +37,6 @@ from azureml_deploy.results import (
     find_results,
     missing,
 )
-from azureml_deploy.run_records import RunRecords
 
 PLOT = "leaderboard.png"
 

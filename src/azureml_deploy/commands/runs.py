@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from azureml_deploy.commands.opened import Opened, with_workspace
-from azureml_deploy.history import list_runs
-from azureml_deploy.render_history import print_runs, runs_to_json
+from azureml_deploy.render.history import print_runs, runs_to_json
+from azureml_deploy.runs.history import list_runs
 
 
 @click.command()

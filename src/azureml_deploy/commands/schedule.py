@@ -12,10 +12,10 @@ from rich.console import Console
 
 from azureml_deploy.commands.opened import Opened, with_workspace
 from azureml_deploy.errors import UsageError
-from azureml_deploy.publishing import assignments
-from azureml_deploy.render_history import plain_table
-from azureml_deploy.render_run import status_text
-from azureml_deploy.schedules import (
+from azureml_deploy.render.history import plain_table
+from azureml_deploy.render.run import status_text
+from azureml_deploy.runs.publishing import assignments
+from azureml_deploy.runs.schedules import (
     DEFAULT_POLLING,
     WEEK_DAYS,
     DatastoreChange,

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from azureml_deploy.config import WorkspaceConfig
 from azureml_deploy.errors import UsageError
-from azureml_deploy.loopback import use_loopback
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.workspace import open_workspace
+from azureml_deploy.workspace.loopback import use_loopback
+from azureml_deploy.workspace.opening import open_workspace
 
 
 @dataclass(frozen=True)

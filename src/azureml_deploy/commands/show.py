@@ -10,10 +10,10 @@ from rich.console import Console
 
 from azureml_deploy.commands.errors import DONE, FAILED, INTERRUPTED
 from azureml_deploy.commands.opened import Opened, with_workspace
-from azureml_deploy.render_history import print_step_details
-from azureml_deploy.render_run import print_end, print_state, show_until_end
-from azureml_deploy.run_detail import describe_run
-from azureml_deploy.runs import LOGS, RunState, cancel_run, failure_of, follow, read_state
+from azureml_deploy.render.history import print_step_details
+from azureml_deploy.render.run import print_end, print_state, show_until_end
+from azureml_deploy.runs.detail import describe_run
+from azureml_deploy.runs.following import LOGS, RunState, cancel_run, failure_of, follow, read_state
 from azureml_deploy.service_errors import Patience
 
 

@@ -16,23 +16,23 @@ from azureml_deploy.commands.errors import FAILED, one_message
 from azureml_deploy.commands.selectors import selectors
 from azureml_deploy.commands.service import Service, service_options
 from azureml_deploy.commands.show import exit_code, follow_to_end, say_how_to_go_on
-from azureml_deploy.compute_targets import find_compute_targets
 from azureml_deploy.deployment import Deployment, open_deployment
-from azureml_deploy.environments import find_environments
-from azureml_deploy.found import Found
 from azureml_deploy.project import Selection
-from azureml_deploy.render_run import print_found
-from azureml_deploy.render_text import print_steps
+from azureml_deploy.render.run import print_found
+from azureml_deploy.render.text import print_steps
 from azureml_deploy.reuse import (
     keep_completed,
     read_last_submitted,
     reuse_forecast,
     write_last_submitted,
 )
-from azureml_deploy.runs import note_origin, parameter_values, submit_deployment
+from azureml_deploy.runs.submission import note_origin, parameter_values, submit_deployment
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.uploads import find_datasets
-from azureml_deploy.workspace import resources_of
+from azureml_deploy.workspace.compute_targets import find_compute_targets
+from azureml_deploy.workspace.environments import find_environments
+from azureml_deploy.workspace.found import Found
+from azureml_deploy.workspace.opening import resources_of
+from azureml_deploy.workspace.uploads import find_datasets
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 from azureml_deploy.commands.errors import DONE
 from azureml_deploy.commands.opened import Opened, with_workspace
 from azureml_deploy.commands.show import exit_code, follow_to_end, say_how_to_go_on
-from azureml_deploy.publishing import assignments, find_endpoint, trigger
+from azureml_deploy.runs.publishing import assignments, find_endpoint, trigger
 
 
 @click.command("trigger")

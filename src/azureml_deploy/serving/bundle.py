@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from azureml_deploy.environments import build_environment
 from azureml_deploy.errors import ConfigError
 from azureml_deploy.plan import Step
 from azureml_deploy.ports import is_parameter
 from azureml_deploy.serving.opening import ServingProject, environment_of
 from azureml_deploy.snapshot import Snapshots, StepFiles
+from azureml_deploy.workspace.environments import build_environment
 
 ENTRY_SCRIPT = "score.py"
 SCRIPTS = (ENTRY_SCRIPT, "scorer.py")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from azureml_deploy.picture import to_svg
 from azureml_deploy.plan import DeploymentPlan, Finding, Step
+from azureml_deploy.render.picture import to_svg
 from azureml_deploy.wording import many, size_text
 
 _CSS = """

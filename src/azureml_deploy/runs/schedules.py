@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azureml_deploy.errors import UsageError
-from azureml_deploy.publishing import find_endpoint
+from azureml_deploy.runs.publishing import find_endpoint
 from azureml_deploy.service_errors import Patience
 from local_automl.settings import did_you_mean
 

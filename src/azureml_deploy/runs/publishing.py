@@ -11,7 +11,7 @@ from azureml_deploy.azureml_v1 import Resources, build_pipeline
 from azureml_deploy.deployment import Deployment
 from azureml_deploy.errors import ServiceError, UsageError
 from azureml_deploy.reuse import git_properties
-from azureml_deploy.runs import open_run
+from azureml_deploy.runs.following import open_run
 from azureml_deploy.service_errors import Patience
 from local_automl.settings import did_you_mean
 

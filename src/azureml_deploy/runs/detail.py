@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azureml_deploy.errors import UsageError
-from azureml_deploy.history import is_automl
-from azureml_deploy.run_records import RunRecords
-from azureml_deploy.runs import RunState, StepState, read_state, step_state
+from azureml_deploy.runs.following import RunState, StepState, read_state, step_state
+from azureml_deploy.runs.history import is_automl
+from azureml_deploy.runs.records import RunRecords
+from azureml_deploy.runs.step_definition import Place, StepDefinition, read_definition
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.step_definition import Place, StepDefinition, read_definition
 from local_automl.settings import did_you_mean
 
 GIT = "azureml.git."

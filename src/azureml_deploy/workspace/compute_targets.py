@@ -8,8 +8,8 @@ from typing import Any
 from azureml_deploy.config import ComputeTarget
 from azureml_deploy.deployment import Deployment
 from azureml_deploy.errors import ServiceError
-from azureml_deploy.found import Found, State
 from azureml_deploy.service_errors import Patience
+from azureml_deploy.workspace.found import Found, State
 
 EVERY = 2.0
 """Seconds between two looks at a compute target that is being made."""

@@ -16,10 +16,10 @@ from typing import Any
 
 from azureml_deploy.config import Roles
 from azureml_deploy.datasets import CHAMPION_TAG, MADE_BY, MODEL_FILE
-from azureml_deploy.downloads import copy_whole, digest
 from azureml_deploy.files import write_text
 from azureml_deploy.names import port_name
-from azureml_deploy.results import AutoMLOutput
+from azureml_deploy.runs.downloads import copy_whole, digest
+from azureml_deploy.runs.results import AutoMLOutput
 from azureml_deploy.service_errors import Patience
 from azureml_deploy.workspace_datasets import source_file
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from azureml_deploy import downloads
-from azureml_deploy.fetched_step import ProgressBar
+from azureml_deploy.replay.fetched_step import ProgressBar
+from azureml_deploy.runs import downloads
 from azureml_deploy.wording import size_text
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from azureml_deploy.azureml_v1 import Resources
 from azureml_deploy.config import WorkspaceConfig
 from azureml_deploy.errors import ConfigError
-from azureml_deploy.found import Found
 from azureml_deploy.service_errors import Patience
+from azureml_deploy.workspace.found import Found
 
 CONFIG_FILES = (".azureml/config.json", "aml_config/config.json", "config.json")
 """Where the SDK looks for the workspace's file, in each folder upwards."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azureml_deploy.run_detail import RunDetail, StepDetail
+from azureml_deploy.runs.detail import RunDetail, StepDetail
 from azureml_deploy.wording import many
 
 Files = Mapping[str, bytes]

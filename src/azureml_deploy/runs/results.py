@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from azureml_deploy.azureml_v1 import OUTPUT_NAMES
-from azureml_deploy.downloads import (
+from azureml_deploy.errors import ServiceError, UsageError
+from azureml_deploy.files import write_text
+from azureml_deploy.runs.detail import step_outputs
+from azureml_deploy.runs.downloads import (
     BlobFolder,
     Progress,
     RemoteFile,
@@ -16,14 +19,11 @@ from azureml_deploy.downloads import (
     is_there,
     open_folder,
 )
-from azureml_deploy.errors import ServiceError, UsageError
-from azureml_deploy.files import write_text
-from azureml_deploy.history import is_automl
-from azureml_deploy.run_detail import step_outputs
-from azureml_deploy.run_records import RunRecords
-from azureml_deploy.runs import ENDED
+from azureml_deploy.runs.following import ENDED
+from azureml_deploy.runs.history import is_automl
+from azureml_deploy.runs.records import RunRecords
+from azureml_deploy.runs.step_definition import Place
 from azureml_deploy.service_errors import Patience, status_of
-from azureml_deploy.step_definition import Place
 
 RESULTS = ".azureml/results"
 """Where results go, below the project, unless the command says so."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from azureml_deploy.errors import ServiceError, UsageError
-from azureml_deploy.run_records import RunRecords
-from azureml_deploy.runs import ENDED, MAIN_LOGS
+from azureml_deploy.runs.following import ENDED, MAIN_LOGS
+from azureml_deploy.runs.records import RunRecords
 from azureml_deploy.service_errors import Patience, status_of
 from local_automl.settings import did_you_mean
 

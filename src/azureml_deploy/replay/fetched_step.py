@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from azureml_deploy.downloads import BlobFolder, ContentCache, Progress, RemoteFile, open_folder
 from azureml_deploy.errors import ServiceError, UsageError
-from azureml_deploy.fetched_snapshot import fetch_snapshot
-from azureml_deploy.history import is_automl
-from azureml_deploy.run_records import RunRecords
+from azureml_deploy.replay.fetched_snapshot import fetch_snapshot
+from azureml_deploy.runs.downloads import (
+    BlobFolder,
+    ContentCache,
+    Progress,
+    RemoteFile,
+    open_folder,
+)
+from azureml_deploy.runs.history import is_automl
+from azureml_deploy.runs.records import RunRecords
+from azureml_deploy.runs.step_definition import Place, StepDefinition, StepInput, read_definition
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.step_definition import Place, StepDefinition, StepInput, read_definition
 from local_automl.settings import did_you_mean
 
 _DATASTORE = re.compile(r"azureml://.*?/datastores/([^/]+)/paths/(.+)", re.IGNORECASE)

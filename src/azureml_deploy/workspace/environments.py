@@ -8,9 +8,9 @@ from typing import Any
 from azureml_deploy.config import Environment
 from azureml_deploy.deployment import Deployment
 from azureml_deploy.errors import ConfigError, ServiceError
-from azureml_deploy.found import Found, State
 from azureml_deploy.plan import PlannedEnvironment
 from azureml_deploy.service_errors import Patience, status_of
+from azureml_deploy.workspace.found import Found, State
 from local_automl.settings import did_you_mean
 
 

@@ -15,15 +15,15 @@ from typing import Any
 
 from azureml_deploy import remote
 from azureml_deploy.deployment import Deployment
-from azureml_deploy.downloads import digest, open_folder
 from azureml_deploy.errors import ServiceError, UsageError
-from azureml_deploy.fetched_step import FetchedStep
 from azureml_deploy.plan import ParameterArgument, PortArgument, Step
 from azureml_deploy.project import Selection
-from azureml_deploy.run_records import RunRecords
+from azureml_deploy.replay.fetched_step import FetchedStep
+from azureml_deploy.runs.downloads import digest, open_folder
+from azureml_deploy.runs.records import RunRecords
+from azureml_deploy.runs.step_definition import StepOutput, substituted
 from azureml_deploy.service_errors import Patience, status_of
 from azureml_deploy.snapshot import SCRIPTS
-from azureml_deploy.step_definition import StepOutput, substituted
 from azureml_deploy.wording import many
 
 REPLAYS = ".azureml/replay"

@@ -16,12 +16,12 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from azureml_deploy.assets import Asset
-from azureml_deploy.comparison import Difference
-from azureml_deploy.history import RunSummary
-from azureml_deploy.iterations import Leaderboard
-from azureml_deploy.render_run import duration_text, status_text
-from azureml_deploy.run_detail import StepDetail
+from azureml_deploy.render.run import duration_text, status_text
+from azureml_deploy.runs.assets import Asset
+from azureml_deploy.runs.comparison import Difference
+from azureml_deploy.runs.detail import StepDetail
+from azureml_deploy.runs.history import RunSummary
+from azureml_deploy.runs.iterations import Leaderboard
 
 SHOWN_METRICS = 12
 _DECIMAL = re.compile(r"-?\d+\.\d{5,}")

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Any
 
 from azureml_deploy.errors import ServiceError, UsageError
-from azureml_deploy.run_records import PIPELINE_RUN, STEP_RUN, RunRecords
-from azureml_deploy.runs import StepState, aware, open_run, step_state
+from azureml_deploy.runs.following import StepState, aware, open_run, step_state
+from azureml_deploy.runs.records import PIPELINE_RUN, STEP_RUN, RunRecords
 from azureml_deploy.service_errors import Patience, status_of
 from local_automl.settings import did_you_mean
 

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import Any
 
 from azureml_deploy.datasets import MADE_BY, READ_PREFIX
-from azureml_deploy.run_records import RunRecords
+from azureml_deploy.runs.records import RunRecords
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.uploads import DIGEST_TAG
+from azureml_deploy.workspace.uploads import DIGEST_TAG
 
 SHORT = 8
 """Characters of a run's id that are shown, which `show` finds it by."""

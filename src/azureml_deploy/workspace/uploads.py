@@ -14,9 +14,9 @@ from typing import Any
 from azureml_deploy.catalog import CatalogEntry
 from azureml_deploy.deployment import Deployment
 from azureml_deploy.errors import ConfigError, ServiceError
-from azureml_deploy.found import Found, State
 from azureml_deploy.service_errors import Patience
-from azureml_deploy.upload_source import Source, Table, column_kinds, source_of
+from azureml_deploy.workspace.found import Found, State
+from azureml_deploy.workspace.upload_source import Source, Table, column_kinds, source_of
 
 DIGEST_TAG = "content_sha256"
 """Tag of a registered version: the digest of the files that it was made from."""

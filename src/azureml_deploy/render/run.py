@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from azureml_deploy.found import Found
-from azureml_deploy.runs import WAITING, Failure, RunState, StepState
+from azureml_deploy.runs.following import WAITING, Failure, RunState, StepState
 from azureml_deploy.wording import many
+from azureml_deploy.workspace.found import Found
 
 _STYLES = {
     "Completed": "green",

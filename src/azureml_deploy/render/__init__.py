@@ -1,0 +1,1 @@
+"""Plans, runs and their life as text, tables, pages and pictures."""

@@ -1,0 +1,1 @@
+"""What a deployment needs of its workspace: found there, or created."""
