@@ -91,7 +91,10 @@ def find_results(run: Any, patience: Patience) -> tuple[AutoMLRun, ...]:
 
 
 def download_results(
-    results: tuple[AutoMLRun, ...], folder: Path, patience: Patience, progress: Progress
+    results: tuple[AutoMLRun, ...],
+    folder: Path,
+    patience: Patience,
+    progress: Progress = lambda _: None,
 ) -> dict[tuple[str, Role], Path]:
     """Bring metrics and models to a folder, and write their checksums beside them.
 
