@@ -23,6 +23,8 @@ HEAD_LIMIT = 64 * 1024
 HEAD_SECONDS = 60.0
 """A connection that has said nothing by then is closed."""
 CHUNK = 256 * 1024
+NOTED = 1000
+"""Refusals that are told apart in the log; a client that makes up hosts fills it no further."""
 TLS_PORT = "443"
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError)
 REASONS: Mapping[int, str] = {400: "Bad Request", 403: "Forbidden", 502: "Bad Gateway"}
@@ -54,6 +56,7 @@ class Proxy:
     blob_port: int
     faults: Faults
     _contexts: dict[str, ssl.SSLContext] = field(default_factory=dict)
+    _noted: set[str] = field(default_factory=set)
 
     async def handle(self, client: ByteStream) -> None:
         """Serve one connection until either side closes it."""
@@ -63,12 +66,18 @@ class Proxy:
                     head, rest = await _read_head(client)
                 await self._route(client, head, rest)
             except _Refused as refusal:
-                log.warning("refused: %s", refusal)
+                self._note(str(refusal))
                 await _refuse(client, refusal)
             except (anyio.EndOfStream, TimeoutError, *_BROKEN):
                 pass
             except (OSError, ssl.SSLError) as error:
                 log.info("connection ended: %s", error)
+
+    def _note(self, refusal: str) -> None:
+        """Log a refusal the first time: the SDK's telemetry asks for its host hundreds of times."""
+        if refusal not in self._noted and len(self._noted) < NOTED:
+            self._noted.add(refusal)
+            log.warning("refused, and not said again: %s", refusal)
 
     async def _route(self, client: ByteStream, head: bytes, rest: bytes) -> None:
         method, target = _request_line(head)

@@ -188,6 +188,13 @@ def test_a_foreign_host_gets_no_tunnel(loopback: Any, host: str) -> None:
     assert f"{host} is not one of the loopback's hosts".encode() in answer
 
 
+def test_a_refused_host_is_logged_once(loopback: Any) -> None:
+    for _ in range(3):
+        say(loopback.port, b"CONNECT once.example.com:443 HTTP/1.1\r\n\r\n")
+    log = loopback.home.server_log.read_text()
+    assert log.count("once.example.com is not one of the loopback's hosts") == 1
+
+
 @pytest.mark.parametrize("port", [22, 80, 8443, "", "443x"])
 def test_a_known_host_gets_its_tls_port_only(loopback: Any, port: Any) -> None:
     answer = say(loopback.port, f"CONNECT management.azure.com:{port} HTTP/1.1\r\n\r\n".encode())
