@@ -164,7 +164,9 @@ def coverage(seen: Path) -> None:
 @click.pass_obj
 def serve(home: Home, automl_command: str | None, isolated: bool | None) -> None:
     """Run the service in the foreground."""
-    from azureml_loopback.server import Options, serve  # noqa: PLC0415  (imports the SDK's models)
+    # they import the SDK's models
+    from azureml_loopback.execution.engine import Options  # noqa: PLC0415
+    from azureml_loopback.server import serve  # noqa: PLC0415
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     home.prepare()

@@ -11,7 +11,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -23,7 +22,7 @@ from azureml_loopback import azurite
 from azureml_loopback.app import make_app
 from azureml_loopback.blobs import Blobs
 from azureml_loopback.context import Loopback
-from azureml_loopback.execution.engine import LocalEngine
+from azureml_loopback.execution.engine import LocalEngine, Options
 from azureml_loopback.faults import Faults
 from azureml_loopback.home import Home, client_environment, write_private
 from azureml_loopback.identity import Identity
@@ -35,19 +34,6 @@ log = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 60
 """Longer than an SDK's pause between two polls: its next request meets no closed connection."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a service runs.
-
-    Attributes:
-        automl_command: What trains an AutoML step; the protocol's options are added.
-        isolated: Run each step in the Python environment that it declares.
-    """
-
-    automl_command: tuple[str, ...]
-    isolated: bool
 
 
 class _Server(uvicorn.Server):

@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azureml_loopback.execution.automl_command import AutoMLCommand
@@ -29,7 +30,6 @@ from azureml_loopback.services.pipelines import state as pipelines
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback
-    from azureml_loopback.server import Options
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,19 @@ _LOOK_SECONDS = 1.0
 
 Event = tuple[str, Callable[[Scheduler], None]]
 """The pipeline run that it is about, and what is to be done."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How steps are run.
+
+    Attributes:
+        automl_command: What trains an AutoML step; the protocol's options are added.
+        isolated: Run each step in the Python environment that it declares.
+    """
+
+    automl_command: tuple[str, ...]
+    isolated: bool
 
 
 class LocalEngine:
