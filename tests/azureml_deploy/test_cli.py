@@ -161,7 +161,7 @@ def test_a_wrong_configuration_is_one_message(orchard: Path, tmp_path: Path) -> 
     (line,) = done.stderr.strip().splitlines()
     assert line.endswith("(defined: orchard)")
     assert "azureml.yml: default.environment: found 'orchid'" in line
-    assert "did you mean 'kedro'?" in line
+    assert "did you mean 'orchard'?" in line
 
 
 def test_explain(orchard: Path) -> None:

@@ -118,7 +118,7 @@ def test_isolated_it_runs_in_the_environment_that_it_declares(
     project, run = failed
     done = replay(project, loopback, run, "--step", "harvest", "--isolated")
     assert done.returncode == 1
-    assert re.search(r"Environment 'kedro': (built|building)", done.stderr)
+    assert re.search(r"Environment 'orchard': (built|building)", done.stderr)
     assert re.search(r"runs in \S+/harvest with \S+/environments/\w+/bin/python", done.stderr)
     place, error = raised_at(done.stderr)
     assert place.startswith("src/orchard/harvest/helpers.py:")
