@@ -266,6 +266,23 @@ def test_outputs_that_become_datasets(bench: Bench) -> None:
     assert written == {"mounted", "rows", "linked"}
 
 
+def test_a_script_registers_a_dataset_of_its_own(bench: Bench, table: Any) -> None:
+    from azureml.core import Dataset
+
+    code = f"""
+    from azureml.core import Dataset, Run
+    workspace = Run.get_context().experiment.workspace
+    rows = Dataset.Tabular.from_delimited_files(
+        (workspace.get_default_datastore(), '{table[1]}/rows.csv')
+    )
+    rows.register(workspace, 'made_inside')
+    """
+    run = bench.run([bench.step("register", code)])
+    made = Dataset.get_by_name(bench.workspace, "made_inside")
+    (lineage,) = steps(run)["register"].get_details()["outputDatasets"]
+    assert lineage["identifier"]["savedId"] == made.id
+
+
 def test_a_script_knows_its_run_and_its_pipeline(bench: Bench, tmp_path: Path) -> None:
     from azureml.core import Model
 

@@ -90,9 +90,13 @@ def _saved(loopback: Loopback, location: DataLocation, transformations: str | No
 
 
 def _reported(step: StepContext) -> dict[str, str]:
-    """Return output name -> saved dataset, as the SDK in the step's process said."""
+    """Return output name -> saved dataset, as the SDK in the step's process said.
+
+    What a script registers by itself is told as well, and is at none of the step's outputs.
+    """
     run = history.get_run(step.loopback.store, step.run_id)
     return {
         lineage["outputDetails"]["outputName"]: lineage["identifier"]["savedId"]
         for lineage in run.get("_outputDatasets") or []
+        if lineage.get("outputDetails")
     }
