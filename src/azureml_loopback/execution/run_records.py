@@ -46,6 +46,7 @@ def begin_pipeline_run(store: Store, run: Mapping[str, Any]) -> Document:
         status="Preparing",
         properties=properties,
         tags=run["tags"],
+        warnings=_warnings(run),
     )
 
 
@@ -133,3 +134,13 @@ def _reuse_properties(reused: Mapping[str, Any] | None) -> dict[str, str]:
         "azureml.reusedpipeline": reused["_pipelineRunId"],
         "azureml.reusedpipelinerunid": reused["_pipelineRunId"],
     }
+
+
+def _warnings(run: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Tell what was assigned in vain: a misspelled parameter leaves the run with the default."""
+    if not run["_unknownParameters"]:
+        return []
+    unknown = ", ".join(run["_unknownParameters"])
+    known = ", ".join(sorted(run["ParameterAssignments"])) or "none"
+    message = f"The pipeline has no parameter {unknown}, which was left out; it has {known}"
+    return [{"source": "Pipelines", "message": message}]

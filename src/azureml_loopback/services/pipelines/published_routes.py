@@ -122,11 +122,16 @@ def submit_endpoint(call: Call) -> Any:
 
 
 @routes.post(
-    "PipelineRuns/PipelineEndpointSubmit/Name/{endpoint}", query=("parentRunId", "pipelineVersion")
+    "PipelineRuns/PipelineEndpointSubmit/Name",  # as Azure's guide writes the address
+    "PipelineRuns/PipelineEndpointSubmit/Name/{endpoint}",
+    query=("name", "parentRunId", "pipelineVersion"),
 )
 def submit_endpoint_by_name(call: Call) -> Any:
     """Run an endpoint's pipeline by the endpoint's name."""
-    return _submit(call, endpoints.named(call.loopback.store, call.parts["endpoint"]))
+    name = call.parts.get("endpoint") or call.query.get("name")
+    if not name:
+        raise BadRequest("The address names no endpoint; add ?name=ENDPOINT")
+    return _submit(call, endpoints.named(call.loopback.store, name))
 
 
 def active_only(call: Call) -> bool:

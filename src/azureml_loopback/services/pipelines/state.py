@@ -59,7 +59,6 @@ def create_run(
     if not experiment_name:
         raise BadRequest("A pipeline run needs an experiment name")
     graph, interface = entities.graph(store, graph_id), entities.interface(store, graph_id)
-    _refuse_unknown_parameters(interface, creation_info)
     values = parameter_values(interface, creation_info)
     refuse_expressions(values)
     now, run_id = store.clock.text(), store.new_id()
@@ -86,6 +85,7 @@ def create_run(
         "EntityStatus": "Active",
         "CreatedDate": now,
         "LastModifiedDate": now,
+        "_unknownParameters": _unknown_parameters(interface, creation_info),
         "_continueOnStepFailure": bool(
             creation_info.get("ContinueRunOnStepFailure")
             or creation_info.get("ContinueExperimentOnNodeFailure")
@@ -295,16 +295,15 @@ def _data_path(value: Mapping[str, Any]) -> str:
     return f"{value.get('DataStoreName')}/{value.get('RelativePath') or ''}"
 
 
-def _refuse_unknown_parameters(interface: Document, info: Mapping[str, Any]) -> None:
-    kinds = ("Parameters", "DataPathParameters", "DataPathParameterList")
-    known = {p["Name"] for kind in kinds for p in interface.get(kind) or []}
+def _unknown_parameters(interface: Document, info: Mapping[str, Any]) -> list[str]:
+    """Return the parameters that are assigned, and that the pipeline has none of."""
     assigned = ("ParameterAssignments", "DataPathAssignments", "DataSetDefinitionValueAssignments")
-    unknown = sorted({name for kind in assigned for name in info.get(kind) or {}} - known)
-    if unknown:
-        raise BadRequest(
-            f"The pipeline has no parameter {', '.join(unknown)}; it has "
-            f"{', '.join(sorted(known)) or 'none'}"
-        )
+    return sorted({name for kind in assigned for name in info.get(kind) or {}} - _known(interface))
+
+
+def _known(interface: Document) -> set[str]:
+    kinds = ("Parameters", "DataPathParameters", "DataPathParameterList")
+    return {p["Name"] for kind in kinds for p in interface.get(kind) or []}
 
 
 def parameter_values(interface: Document, info: Mapping[str, Any]) -> dict[str, str]:
@@ -314,11 +313,18 @@ def parameter_values(interface: Document, info: Mapping[str, Any]) -> dict[str, 
         p["Name"]: _data_path(p["DefaultValue"]) for p in interface.get("DataPathParameters") or []
     }
     assigned = {k: _data_path(v) for k, v in (info.get("DataPathAssignments") or {}).items()}
-    return {**plain, **paths, **(info.get("ParameterAssignments") or {}), **assigned}
+    values = {**plain, **paths, **(info.get("ParameterAssignments") or {}), **assigned}
+    return _of(interface, values)
 
 
 def dataset_values(interface: Document, info: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of every dataset parameter: the assigned, else the default."""
     parameters = interface.get("DataPathParameterList") or []
     defaults = {p["Name"]: p["DefaultValue"] for p in parameters}
-    return {**defaults, **(info.get("DataSetDefinitionValueAssignments") or {})}
+    return _of(interface, {**defaults, **(info.get("DataSetDefinitionValueAssignments") or {})})
+
+
+def _of(interface: Document, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what the pipeline has no parameter for, as Azure does."""
+    known = _known(interface)
+    return {name: value for name, value in values.items() if name in known}
