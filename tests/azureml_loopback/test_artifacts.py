@@ -78,7 +78,7 @@ class TestFiles:
 
     def test_are_written_once(self, run: Any, folder: Path) -> None:
         run.upload_file("a.txt", str(folder / "top.txt"))
-        with pytest.raises(Exception, match=r"Resource Conflict: .*/a\.txt already exists"):
+        with pytest.raises(Exception, match=r"UserError: Resource Conflict: .*/a\.txt already"):
             run.upload_file("a.txt", str(folder / "deep/low.txt"))
 
     def test_asked_for_twice_but_not_written_are_no_conflict(

@@ -118,7 +118,9 @@ def create_new(
     known = find(loopback, origin, container, path)
     # one without bytes is that of a client that lost the answer and asks again
     if known is not None and loopback.blobs.properties(*_blob(loopback, known)) is not None:
-        raise Conflict(f"Resource Conflict: ArtifactId {known['artifactId']} already exists.")
+        # scripts look for these words, and Azure's code before them is not that of a conflict
+        message = f"Resource Conflict: ArtifactId {known['artifactId']} already exists."
+        raise Conflict(message, code="UserError")
     return create(loopback, origin, container, path, **place)
 
 
