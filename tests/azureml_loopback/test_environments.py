@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,23 @@ def test_curated_environments_declare_packages(workspace: Any, name: str) -> Non
     assert any(package.startswith("azureml-core") for package in packages)
     assert curated.python.conda_dependencies.get_python_version() == "3.10"
     assert name in workspace.environments
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("AzureML-sklearn-1.0-ubuntu20.04-py38-cpu", "scikit-learn"),
+        ("AzureML-sklearn-0.24-ubuntu18.04-py37-cpu", "scikit-learn"),
+        ("AzureML-lightgbm-3.2-ubuntu18.04-py37-cpu", "lightgbm"),
+    ],
+)
+def test_the_environments_that_samples_name_are_there(
+    workspace: Any, name: str, package: str
+) -> None:
+    from azureml.core import Environment
+
+    packages = Environment.get(workspace, name).python.conda_dependencies.pip_packages
+    assert any(one.startswith(package) for one in packages)
 
 
 def test_a_curated_environment_is_cloned_and_not_changed(workspace: Any) -> None:
@@ -107,3 +125,19 @@ def test_no_image_is_built(workspace: Any) -> None:
     assert details.dockerfile.startswith("FROM mcr.microsoft.com/azureml/")
     with pytest.raises(Exception, match=r"(?s)Code: 501.*--isolated"):
         registered.build(workspace)
+
+
+def test_a_run_tells_an_environment_that_nobody_registered(workspace: Any, tmp_path: Path) -> None:
+    from azureml.core import Environment, Experiment, ScriptRunConfig
+
+    (tmp_path / "script.py").write_text("print('ran')")
+    mine = environment("unregistered", "pandas")
+    config = ScriptRunConfig(str(tmp_path), "script.py", environment=mine)
+    run = Experiment(workspace, "environments").submit(config)
+    told = run.get_environment()
+    assert (told.name, told.version[:9]) == ("unregistered", "Autosave_")
+    assert told.environment_variables == {"LEVEL": "1"}
+    assert "pandas" in list(told.python.conda_dependencies.pip_packages)
+    assert "unregistered" not in Environment.list(workspace)
+    assert mine.register(workspace).version == "1"
+    run.cancel()

@@ -19,6 +19,7 @@ from azureml_loopback.execution.handover import hand_over
 from azureml_loopback.execution.run_definition import run_definition
 from azureml_loopback.execution.step import StepContext, StepFailed
 from azureml_loopback.services.content import state as content
+from azureml_loopback.services.environments import state as environments_state
 from azureml_loopback.services.history import state as history
 from azureml_loopback.tokens import LIFETIME
 
@@ -44,6 +45,7 @@ class ScriptRunner:
         handover = hand_over(step, folder)
         arguments = runconfig.arguments(step)
         definition = run_definition(step, config, arguments, handover.datasets)
+        definition = environments_state.autosave(step.loopback.store, definition)
         history.update_run(step.loopback.store, step.run_id, runDefinition=definition)
         python = self._environments.python_for(config.get("environment") or {}, step.log.note)
         error_file = step.folder / "error.txt"

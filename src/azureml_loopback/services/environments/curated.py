@@ -22,6 +22,9 @@ _GPU = "mcr.microsoft.com/azureml/openmpi4.1.0-cuda11.8-cudnn8-ubuntu22.04"
 _DATA = ("azureml-core~=1.61.0", "azureml-dataset-runtime[fuse,pandas]~=1.62.0")
 _AUTOML = (*_DATA, "azureml-train-automl-runtime~=1.62.0", "azureml-mlflow~=1.62.0")
 
+_SKLEARN = (*_DATA, "scikit-learn", "pandas", "matplotlib", "joblib")
+"""Without the old versions, which no Python that this SDK runs on can install."""
+
 
 def _environment(
     name: str, pip: Sequence[str], conda: Sequence[str] = (), image: str = _CPU
@@ -58,6 +61,10 @@ ENVIRONMENTS: Mapping[str, Document] = {
             ("pandas", "numpy", "tqdm", "scikit-learn", "matplotlib"),
         ),
         _environment("AzureML-sklearn-1.5", (*_DATA, "scikit-learn~=1.5.0", "matplotlib")),
+        # retired in Azure, and still what its samples for this SDK name
+        _environment("AzureML-sklearn-1.0-ubuntu20.04-py38-cpu", _SKLEARN),
+        _environment("AzureML-sklearn-0.24-ubuntu18.04-py37-cpu", _SKLEARN),
+        _environment("AzureML-lightgbm-3.2-ubuntu18.04-py37-cpu", (*_SKLEARN, "lightgbm")),
         _environment("AzureML-AutoML", _AUTOML),
         _environment("AzureML-AutoML-DNN", (*_AUTOML, "torch")),
         _environment("AzureML-AutoML-GPU", _AUTOML, image=_GPU),

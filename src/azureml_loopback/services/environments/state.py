@@ -13,6 +13,7 @@ from azureml_loopback.services.environments import curated
 from azureml_loopback.store import Document, Store
 
 _KIND = "environment"
+_AUTOSAVED = "autosaved environment"
 _LABEL = "environment label"
 _NAME = re.compile(r"[A-Za-z0-9][\w .-]{0,254}")
 
@@ -53,20 +54,32 @@ def register(
         return existing
 
 
+def autosave(store: Store, config: Mapping[str, Any]) -> Document:
+    """Return a run configuration whose environment can be asked for, as `Run.get_environment` does.
+
+    One that nobody registered is kept under a version of its own, as Azure does. It is found by
+    that version only, so that numbers, latest versions and lists stay those of what is registered.
+
+    Args:
+        store: The documents.
+        config: A run configuration; as it is if its environment has no name.
+    """
+    environment = config.get("environment") or {}
+    name, version = environment.get("name"), environment.get("version")
+    if not name or (version and _find(store, name, version)):
+        return dict(config)
+    saved = {**environment, "version": f"Autosave_{fingerprint(environment)[:8]}"}
+    store.put(_AUTOSAVED, _key(name, saved["version"]), saved)
+    return {**config, "environment": saved}
+
+
 def get(store: Store, name: str, version: str | None = None) -> Document:
     """Return an environment's version, the latest if none is given.
 
     Raises:
         NotFound: There is no such environment or version.
     """
-    known = curated.ENVIRONMENTS.get(name)
-    if known is not None and version in {None, curated.VERSION}:
-        return known
-    found = (
-        next(iter(store.list(_KIND, name=name, newest_first=True, limit=1)), None)
-        if version is None
-        else store.find(_KIND, _key(name, version))
-    )
+    found = _find(store, name, version)
     if found is None:
         wanted = f"'{name}'" if version is None else f"'{name}' in version {version}"
         raise NotFound(f"There is no environment {wanted}")
@@ -110,6 +123,16 @@ def environments(store: Store) -> list[Document]:
 def fingerprint(definition: Mapping[str, Any]) -> str:
     """Return what environments have in common that need the same image."""
     return hashlib.sha256(_content(definition).encode()).hexdigest()[:32]
+
+
+def _find(store: Store, name: str, version: str | None) -> Document | None:
+    known = curated.ENVIRONMENTS.get(name)
+    if known is not None and version in {None, curated.VERSION}:
+        return known
+    if version is None:
+        return next(iter(store.list(_KIND, name=name, newest_first=True, limit=1)), None)
+    key = _key(name, version)
+    return store.find(_KIND, key) or store.find(_AUTOSAVED, key)
 
 
 def _content(definition: Mapping[str, Any]) -> str:

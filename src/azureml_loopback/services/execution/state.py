@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from azureml_loopback.errors import BadRequest, Conflict, NotFound, NotImplementedHere
 from azureml_loopback.services.arm import computes
 from azureml_loopback.services.content import state as content
+from azureml_loopback.services.environments import state as environments
 from azureml_loopback.services.history import state as history
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _create(
         run_type=RUN_TYPE,
         target=config["target"],
         properties=properties,
-        definition=config,
+        definition=environments.autosave(loopback.store, config),
         script_name=config.get("script"),
         _configuration=config,
     )
