@@ -231,7 +231,7 @@ def test_a_step_trains_on_what_a_step_before_wrote(bench: Bench) -> None:
     best = step.get_best_child()
     scores = {name: child.get_metrics()["AUC_weighted"] for name, child in children.items()}
     assert scores[best.id] == max(scores.values())
-    assert best.get_file_names() == ["outputs/model.pkl"]
+    assert "outputs/model.pkl" in best.get_file_names()
     assert step.get_metrics()["AUC_weighted"] == scores[best.id]
     assert step.summary() == [["LogisticRegression", 2, max(scores.values())]]
     assert '"iteration": 1' in steps(run)["train it"].get_stdout_log()
@@ -272,8 +272,40 @@ def test_experiments_train_regression_and_forecasting(bench: Bench) -> None:
         assert best_by_r2 == max(child.get_metrics()["r2_score"] for child in run.get_children())
         registered_model = run.register_model(model_name=run.properties["display_task_type"])
         assert registered_model.version == 1
+        assert best.get_environment().name == "AzureML-AutoML"
     assert forecasting.properties["display_task_type"] == "forecasting"
     assert {type(run) for run in experiment.get_runs()} == {AutoMLRun}
+
+
+def test_the_best_child_has_what_a_service_needs(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from azureml.core import Environment, Experiment
+
+    data = registered(bench, table())
+    settings = {"task": "classification", "allowed_models": ["LogisticRegression"]}
+    run = Experiment(bench.workspace, bench.experiment).submit(
+        config(bench, training_data=data, label_column_name="y", **settings)
+    )
+    assert ended(run) == "Completed", run.get_details()
+    best = run.get_best_child()
+    name = best.properties["model_name"]
+    assert name == "".join(run.id.split("-"))[:16].replace("_", "") + best.properties["iteration"]
+    assert run.register_model(model_name=name).name == run.model_id == name
+
+    best.download_file("outputs/conda_env_v_1_0_0.yml", "env.yml")
+    declared = Environment.from_conda_specification("scoring", "env.yml")
+    assert "scikit-learn==1.5.2" in list(declared.python.conda_dependencies.pip_packages)
+
+    best.download_file("outputs/scoring_file_v_1_0_0.py", "score.py")
+    best.download_file("outputs/model.pkl", "served/1/model.pkl")
+    monkeypatch.setenv("AZUREML_MODEL_DIR", "served/1")
+    service: dict[str, Any] = {}
+    exec(Path("score.py").read_text(), service)
+    service["init"]()
+    rows = {"data": [{"day": "2025-01-01", "x": x, "amount": 3 * x + 1} for x in (-2.0, 2.0)]}
+    assert json.loads(service["run"](json.dumps(rows))) == {"result": [0, 1]}
+    assert service["run"](json.dumps({"Inputs": rows})) == {"Results": [0, 1]}
 
 
 COMMAND = """

@@ -87,9 +87,7 @@ class _Iterations:
         *lines, self._rest = (self._rest + part).split(b"\n")
         for line in filter(None, map(_iteration, lines)):
             store = self.training.loopback.store
-            automl_history.add_iteration(
-                store, self.training.run_id, self.training.job, line, self.last_end
-            )
+            automl_history.add_iteration(store, self.training, line, self.last_end)
             self.last_end = store.clock.text()
             self.seen.append(line)
 
@@ -143,7 +141,7 @@ def train(training: Training, command: AutoMLCommand, environments: Environments
         raise StepFailed(f"The AutoML command left no {' and no '.join(missing)}", "SystemError")
     automl_history.add_result(
         loopback,
-        training.run_id,
+        training,
         iterations.best(),
         json.loads(trained.metrics.read_text(encoding="utf-8")),
         trained.model.read_bytes(),

@@ -9,17 +9,17 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from azureml_loopback.execution import automl_inference
 from azureml_loopback.services.artifacts import state as artifacts
+from azureml_loopback.services.environments import state as environments
 from azureml_loopback.services.history import state as history
 from azureml_loopback.services.metrics import state as metrics
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback
+    from azureml_loopback.execution.automl import Training
     from azureml_loopback.execution.automl_settings import AutoMLJob
     from azureml_loopback.store import Document, Store
-
-MODEL = "outputs/model.pkl"
-"""Where `AutoMLRun` looks for a child's model."""
 
 
 def parent_properties(request: Mapping[str, Any], job: AutoMLJob) -> dict[str, str]:
@@ -54,23 +54,23 @@ def child_id(run_id: str, iteration: Any) -> str:
     return f"{run_id}_{iteration}"
 
 
-def add_iteration(
-    store: Store, run_id: str, job: AutoMLJob, line: Mapping[str, Any], started: str
-) -> None:
+def add_iteration(store: Store, training: Training, line: Mapping[str, Any], started: str) -> None:
     """Add a child for an iteration that is done, unless it is there since before a restart.
 
     Args:
         store: The service's documents.
-        run_id: The AutoML run.
-        job: What is trained.
+        training: What is trained, and in which run.
         line: What the command said: iteration, learner, metric, value, best.
         started: When the iteration began.
     """
+    run_id, job = training.run_id, training.job
     child = child_id(run_id, line["iteration"])
     if history.find_run(store, child):
         return
     parent = history.get_run(store, run_id)
     direction = "min" if "error" in line["metric"] else "max"
+    inherited = {"dependencies_versions"} & parent["properties"].keys()
+    definition = environments.autosave(store, {"environment": dict(training.environment)})
     with store.transaction():
         history.create_run(
             store,
@@ -92,15 +92,17 @@ def add_iteration(
                 "score": str(line["value"]),
                 "primary_metric": job.primary_metric,
                 "goal": f"{job.primary_metric}_{direction}",
-                "model_output_path": MODEL,
+                "model_output_path": automl_inference.MODEL,
+                **{name: parent["properties"][name] for name in inherited},
             },
+            definition=definition,
         )
         _log_metrics(store, child, {line["metric"]: line["value"]})
 
 
 def add_result(
     loopback: Loopback,
-    run_id: str,
+    training: Training,
     best: Mapping[str, Any],
     all_metrics: Mapping[str, Mapping[str, list[Any]]],
     model: bytes,
@@ -109,17 +111,21 @@ def add_result(
 
     Args:
         loopback: The service.
-        run_id: The AutoML run.
+        training: What was trained, and in which run.
         best: The best iteration's line.
         all_metrics: Iteration -> {metric -> [value]}.
         model: The model's bytes.
     """
-    store, best_child = loopback.store, child_id(run_id, best["iteration"])
+    store, run_id = loopback.store, training.run_id
+    best_child = child_id(run_id, best["iteration"])
     for iteration, row in all_metrics.items():
         _log_missing(store, child_id(run_id, iteration), row)
     _log_missing(store, run_id, all_metrics.get(str(best["iteration"]), {}))
     for owner in (best_child, run_id):
-        artifacts.write(loopback, owner, MODEL, model)
+        artifacts.write(loopback, owner, automl_inference.MODEL, model)
+    for path, content in automl_inference.files(training.environment).items():
+        artifacts.write(loopback, best_child, path, content)
+    history.update_run(store, best_child, properties=automl_inference.properties(best_child))
     tags = {"automl_best_child_run_id": best_child, "best_score": str(best["best"])}
     history.update_run(store, run_id, tags=tags)
 
