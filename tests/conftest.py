@@ -15,8 +15,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "DO_NOT_TRACK": "1", "COLUMNS": "200"}
 
-GROUPS = ("azureml_loopback", "azureml_deploy", "titanic_automl")
+GROUPS = ("azureml_loopback", "azureml_deploy", "submitted_titanic", "titanic_automl")
 """Tests that share a costly fixture, and so a process: a running service, a finished run."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Give each of the costly groups a process: they wait for others' more than they compute."""
+    return max(len(GROUPS), os.cpu_count() or 1)
 
 
 def group_of(item: pytest.Item) -> str:
@@ -25,7 +30,7 @@ def group_of(item: pytest.Item) -> str:
     if "azureml_loopback" in item.path.parts:
         return "azureml_loopback"
     if "loopback" in fixtures:
-        return "azureml_deploy"
+        return "submitted_titanic" if "titanic" in fixtures else "azureml_deploy"
     return "titanic_automl" if "finished" in fixtures else item.path.name
 
 

@@ -9,14 +9,19 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from foreign_project import run as run_python
 from loopback_service import Loopback
 from science_project import write_science_project
-from submits import Done, open_run, pipeline_output, step_output, submitted_well
+from submits import Done, open_run, pipeline_output, run_id, step_output, submitted_well
 
 
 @pytest.fixture(scope="module")
-def done(loopback: Loopback, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    project = write_science_project(tmp_path_factory.mktemp("science") / "project")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_science_project(tmp_path_factory.mktemp("science") / "project")
+
+
+@pytest.fixture(scope="module")
+def done(project: Path, loopback: Loopback) -> Done:
     return submitted_well(project, loopback)
 
 
@@ -53,3 +58,22 @@ def test_each_model_was_trained_on_the_compute_for_it(done: Done, workspace: Any
     for name in ("fit_regression", "fit_forecasting"):
         settings = json.loads(steps[name].properties["AMLSettingsJsonString"])
         assert settings["compute_target"] == "large"
+
+
+def test_results_of_two_trainings_have_a_folder_each(
+    done: Done, project: Path, loopback: Loopback
+) -> None:
+    command = ("-m", "kedro", "azureml", "results", run_id(done), "--loopback")
+    brought = run_python(project, *command, **loopback.variables)
+    assert brought.returncode == 0, brought.stdout + brought.stderr
+    folder = project / ".azureml/results" / run_id(done)
+    for step in ("fit_regression", "fit_forecasting"):
+        names = {path.name for path in (folder / step).iterdir()}
+        assert names == {"metrics.json", "model.pkl", "leaderboard.png"}
+        assert f"{folder / step / 'leaderboard.png'}" in brought.stdout
+    sums = (folder / "SHA256SUMS").read_text().splitlines()
+    assert {line.split("  ")[1] for line in sums} == {
+        f"{step}/{name}"
+        for step in ("fit_regression", "fit_forecasting")
+        for name in ("metrics.json", "model.pkl")
+    }
