@@ -357,8 +357,11 @@ def test_a_command_step_runs_a_shell_command(bench: Bench) -> None:
         command=config.command,
         compute_target=("cpu", "AmlCompute"),
     )
-    run = bench.run([step])
+    items = ["ls", ".", "&& cp word.txt", "a copy", "; cat 'a copy'"]
+    copy = CommandStep(items, "copy", ("cpu", "AmlCompute"), source_directory=str(source))
+    run = bench.run([step, copy])
     assert printed(run, "say").endswith(f"said{bench.workspace.name}\n")
+    assert printed(run, "copy").endswith("word.txt\nsaid")
 
 
 def test_logs_are_there_while_they_are_written(bench: Bench) -> None:

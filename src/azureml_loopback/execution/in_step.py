@@ -74,9 +74,11 @@ def _run(task: dict[str, Any], arguments: list[str]) -> int:
 def _word(argument: str) -> str:
     """Return an argument as the shell takes it: operators and variables work, spaces stay within.
 
-    The SDK's CommandStep splits its command as a shell would, and drops the quotes.
+    The SDK's CommandStep splits the first item of its command as a shell would, and drops the
+    quotes; a later item that begins with an operator, such as ``&& ls -l``, is shell too.
     """
-    return argument if re.fullmatch(r"[^\s'\"()\\`]+", argument) else shlex.quote(argument)
+    is_shell = re.fullmatch(r"[^\s'\"()\\`]+|(&&|\|\|?|;|>>?)\s.*", argument, re.DOTALL)
+    return argument if is_shell else shlex.quote(argument)
 
 
 def _flush() -> None:
