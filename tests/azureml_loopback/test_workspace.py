@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +36,16 @@ def test_the_workspace_is_found_and_is_there_to_be_created(workspace: Any) -> No
         Workspace.create(workspace.name, **place, location="eastus2", exist_ok=True)
     with pytest.raises(Exception, match="not implemented by the loopback service"):
         Workspace.create("another", **place, location=workspace.location)
+
+
+def test_the_workspace_takes_tags_and_words_and_has_no_links(workspace: Any) -> None:
+    before = workspace.get_details()
+    workspace.update(friendly_name="Mine", tags={"team": "titanic"})
+    changed = workspace.get_details()
+    assert (changed["friendlyName"], changed["tags"]) == ("Mine", {"team": "titanic"})
+    assert changed["description"] == before["description"]
+    workspace.update(friendly_name=before["friendlyName"], tags={})
+    assert workspace.get_details() == before
+    with pytest.raises(Exception, match="not imageBuildCompute"):
+        workspace.update(image_build_compute="cpu")
+    assert json.loads(workspace.list_connections()) == list(workspace.linked_services) == []

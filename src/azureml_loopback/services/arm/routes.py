@@ -9,6 +9,7 @@ from azureml_loopback.errors import NotFound
 from azureml_loopback.identity import Identity
 from azureml_loopback.routing import SCOPE, Call, Routes
 from azureml_loopback.services.arm import compute_routes
+from azureml_loopback.services.arm import workspace as workspace_state
 
 routes = Routes()
 services = [routes, *compute_routes.services]
@@ -79,7 +80,7 @@ def subscription(call: Call) -> dict[str, Any]:
 )
 def workspaces(call: Call) -> dict[str, Any]:
     """List the workspace."""
-    return {"value": [_workspace(call.loopback.identity)]}
+    return {"value": [_workspace(call)]}
 
 
 @routes.get(f"subscriptions/{{subscription}}/providers/{_PROVIDER}")
@@ -106,7 +107,7 @@ def resources(call: Call) -> dict[str, Any]:
     """List what there is of a kind; the SDK asks for workspaces."""
     identity = call.loopback.identity
     shown = ("id", "name", "type", "location", "tags", "sku", "identity")
-    found = {name: _workspace(identity)[name] for name in shown}
+    found = {name: _workspace(call)[name] for name in shown}
     known = {
         "resourceType": found["type"],
         "resourceGroup": identity.resource_group,
@@ -119,7 +120,26 @@ def resources(call: Call) -> dict[str, Any]:
 @routes.get(SCOPE)
 def workspace(call: Call) -> dict[str, Any]:
     """Return the workspace."""
-    return _workspace(call.loopback.identity)
+    return _workspace(call)
+
+
+@routes.patch(SCOPE)
+def update_workspace(call: Call) -> dict[str, Any]:
+    """Set the workspace's tags, friendly name and description."""
+    workspace_state.update(call.loopback.store, call.object())
+    return _workspace(call)
+
+
+@routes.get(f"{SCOPE}/connections")
+def connections(call: Call) -> list[Any]:
+    """List the workspace's connections: none ever. The SDK reads them without an envelope."""
+    return []
+
+
+@routes.get(f"{SCOPE}/linkedServices")
+def linked_services(call: Call) -> dict[str, Any]:
+    """List the services that the workspace is linked to: none ever."""
+    return {"value": []}
 
 
 @routes.post(f"{SCOPE}/listKeys")
@@ -161,14 +181,15 @@ def _subscription(identity: Identity) -> dict[str, Any]:
     }
 
 
-def _workspace(identity: Identity) -> dict[str, Any]:
+def _workspace(call: Call) -> dict[str, Any]:
+    identity, own = call.loopback.identity, workspace_state.settings(call.loopback.store)
     scope = identity.arm_scope.rpartition("/providers/")[0]
     return {
         "id": f"/{identity.arm_scope}",
         "name": identity.workspace_name,
         "type": "Microsoft.MachineLearningServices/workspaces",
         "location": identity.location,
-        "tags": {},
+        "tags": own["tags"],
         "etag": None,
         "sku": {"name": "Basic", "tier": "Basic"},
         "identity": {
@@ -188,6 +209,7 @@ def _workspace(identity: Identity) -> dict[str, Any]:
             "applicationInsights": f"/{scope}/providers/Microsoft.Insights/components/loopback",
             "containerRegistry": None,
             "hbiWorkspace": False,
+            **own["properties"],
         },
     }
 
