@@ -284,10 +284,13 @@ def test_the_best_child_has_what_a_service_needs(
 
     data = registered(bench, table())
     settings = {"task": "classification", "allowed_models": ["LogisticRegression"]}
+    settings |= {"label_column_name": "y", "experiment_exit_score": 0.99}
     run = Experiment(bench.workspace, bench.experiment).submit(
-        config(bench, training_data=data, label_column_name="y", **settings)
+        config(bench, training_data=data, **settings)
     )
     assert ended(run) == "Completed", run.get_details()
+    (warning,) = run.get_details()["warnings"]
+    assert warning["message"] == "AutoML here does not honour experiment_exit_score=0.99"
     best = run.get_best_child()
     name = best.properties["model_name"]
     assert name == "".join(run.id.split("-"))[:16].replace("_", "") + best.properties["iteration"]

@@ -112,8 +112,7 @@ def train(training: Training, command: AutoMLCommand, environments: Environments
         StepCanceled: It was stopped.
     """
     loopback, folder, log = training.loopback, training.folder, training.log
-    for refused in training.job.not_honoured:
-        log.note(f"AutoML here does not honour {refused}")
+    _say_not_honoured(training)
     data = {
         role: fetch_table(loopback, role, saved_id, folder, training.canceled)
         for role, saved_id in training.datasets.items()
@@ -147,6 +146,15 @@ def train(training: Training, command: AutoMLCommand, environments: Environments
         trained.model.read_bytes(),
     )
     return trained
+
+
+def _say_not_honoured(training: Training) -> None:
+    """Say, in the run's warnings and its log, which settings have no effect."""
+    said = [f"AutoML here does not honour {refused}" for refused in training.job.not_honoured]
+    for message in said:
+        training.log.note(message)
+    warnings = [{"source": "AutoML", "message": message} for message in said]
+    history.update_run(training.loopback.store, training.run_id, warnings=warnings)
 
 
 def _iteration(line: bytes) -> dict[str, Any] | None:
