@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from pipeline_samples import Bench, read, steps, told, wait
 
-from azureml_loopback.execution.automl_settings import read_settings
+from azureml_loopback.services.jasmine.settings import read_settings
 
 
 def sent(**settings: Any) -> dict[str, Any]:

@@ -19,12 +19,12 @@ from running_service import Service, start_service
 from azureml_loopback import processes
 from azureml_loopback.errors import BadRequest, NotFound
 from azureml_loopback.execution import process_group
-from azureml_loopback.execution.graph import check_order, parameters, read_graph
 from azureml_loopback.execution.scheduler import Scheduler
 from azureml_loopback.execution.step import StepCanceled, StepFailed
 from azureml_loopback.services.history import state as history
 from azureml_loopback.services.pipelines import entities
 from azureml_loopback.services.pipelines import state as pipelines
+from azureml_loopback.services.pipelines.graph import check_order, parameters, read_graph
 from azureml_loopback.store import Store
 
 

@@ -12,7 +12,7 @@ import pytest
 from pipeline_samples import Bench, printed, wait
 
 from azureml_loopback.errors import BadRequest
-from azureml_loopback.execution.recurrence import first_due, read_recurrence
+from azureml_loopback.services.pipelines.recurrence import first_due, read_recurrence
 
 CREATED = datetime(2026, 3, 7, 12, 0, 5, tzinfo=timezone.utc)  # a Saturday
 

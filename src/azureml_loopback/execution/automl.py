@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from azureml_loopback.execution import automl_history, process_group
 from azureml_loopback.execution.automl_command import AutoMLCommand, protocol_options
 from azureml_loopback.execution.automl_data import fetch_table
-from azureml_loopback.execution.automl_settings import AutoMLJob
 from azureml_loopback.execution.environments import Environments
 from azureml_loopback.execution.logs import StepLog
 from azureml_loopback.execution.step import StepFailed
 from azureml_loopback.services.history import state as history
+from azureml_loopback.services.jasmine.settings import AutoMLJob
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback

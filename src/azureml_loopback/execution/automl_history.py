@@ -1,11 +1,10 @@
-"""What the history says of an AutoML run: its settings, a child for each iteration, the best one.
+"""What the history says of an AutoML run: a child for each iteration, the best one.
 
 Property names are those that `AutoMLRun` and Azure's own pages read.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,35 +17,7 @@ from azureml_loopback.services.metrics import state as metrics
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback
     from azureml_loopback.execution.automl import Training
-    from azureml_loopback.execution.automl_settings import AutoMLJob
     from azureml_loopback.store import Document, Store
-
-
-def parent_properties(request: Mapping[str, Any], job: AutoMLJob) -> dict[str, str]:
-    """Return the properties of an AutoML run.
-
-    Args:
-        request: A CreateParentRun.
-        job: Its settings.
-    """
-    values = {
-        "num_iterations": request.get("numIterations"),
-        "training_type": "TrainFull",
-        "primary_metric": job.primary_metric,
-        "train_split": request.get("trainSplit"),
-        "num_cross_validation": request.get("numCrossValidation"),
-        "target": request.get("target"),
-        "AMLSettingsJsonString": request.get("amlSettingsJsonString"),
-        "DataPrepJsonString": request.get("dataPrepJsonString"),
-        "EnableSubsampling": request.get("enableSubsampling"),
-        "display_task_type": job.settings["task"],
-        "runTemplate": "AutoML",
-        "Orchestrator": "AutoML",
-        # the SDK shows iterations once this is there
-        "ProblemInfoJsonString": json.dumps({"subsampling": False}),
-        **(request.get("properties") or {}),
-    }
-    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def child_id(run_id: str, iteration: Any) -> str:

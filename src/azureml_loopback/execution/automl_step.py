@@ -9,13 +9,13 @@ from typing import Any
 from azureml_loopback.execution import runconfig, transfer
 from azureml_loopback.execution.automl import TRAINING, VALIDATION, Training, train
 from azureml_loopback.execution.automl_command import AutoMLCommand
-from azureml_loopback.execution.automl_history import parent_properties
-from azureml_loopback.execution.automl_settings import AutoMLJob
 from azureml_loopback.execution.environments import Environments
 from azureml_loopback.execution.made_datasets import consumed_dataset
 from azureml_loopback.execution.step import StepContext, StepFailed, StepOutput
 from azureml_loopback.services.history import state as history
 from azureml_loopback.services.jasmine import state as jasmine
+from azureml_loopback.services.jasmine.properties import parent_properties
+from azureml_loopback.services.jasmine.settings import AutoMLJob
 
 
 class AutoMLRunner:

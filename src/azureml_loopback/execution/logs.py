@@ -6,17 +6,11 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from azureml_loopback.errors import NotFound
 from azureml_loopback.services.artifacts import state as artifacts
+from azureml_loopback.services.artifacts.run_logs import DRIVER_LOG, JOB_LOG, STDERR_LOG, STDOUT_LOG
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback
-
-DRIVER_LOG = "azureml-logs/70_driver_log.txt"
-"""Standard output and error together, by the name that `StepRun.wait_for_completion` streams."""
-STDOUT_LOG = "logs/azureml/stdoutlogs.txt"
-STDERR_LOG = "logs/azureml/stderrlogs.txt"
-JOB_LOG = "logs/azureml/executionlogs.txt"
 
 _TAIL = 200
 """Lines of standard error that are kept to find the error in."""
@@ -61,11 +55,3 @@ class StepLog:
 
     def _append(self, path: str, data: bytes) -> None:
         artifacts.append(self._loopback, self._run_id, path, data)
-
-
-def read_log(loopback: Loopback, run_id: str, path: str) -> str:
-    """Return a run's log file as text; empty if nothing was written."""
-    try:
-        return artifacts.read(loopback, run_id, path).decode("utf-8", "replace")
-    except NotFound:
-        return ""

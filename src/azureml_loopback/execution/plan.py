@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.execution import config_data, ports, reuse, runconfig
-from azureml_loopback.execution.graph import Graph, parameters
 from azureml_loopback.execution.step import StepInput, StepOutput
 from azureml_loopback.services.arm import computes
 from azureml_loopback.services.datastores import state as datastores
 from azureml_loopback.services.pipelines import entities
 from azureml_loopback.services.pipelines import state as pipelines
+from azureml_loopback.services.pipelines.graph import Graph, parameters
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.errors import NotFound, ServiceError
-from azureml_loopback.execution.graph import Edge, Graph
 from azureml_loopback.execution.step import DataLocation, StepFailed, StepInput, StepOutput
 from azureml_loopback.services.datasets import state as datasets
 from azureml_loopback.services.pipelines import entities
 from azureml_loopback.services.pipelines import state as pipelines
+from azureml_loopback.services.pipelines.graph import Edge, Graph
 
 if TYPE_CHECKING:
     from azureml_loopback.store import Document, Store

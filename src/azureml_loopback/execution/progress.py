@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from azureml_loopback.execution import run_records, runconfig
-from azureml_loopback.execution.graph import Graph, parameters
 from azureml_loopback.execution.step import StepFailed, StepInput
 from azureml_loopback.services.history import state as history
 from azureml_loopback.services.pipelines import entities
 from azureml_loopback.services.pipelines import state as pipelines
+from azureml_loopback.services.pipelines.graph import Graph, parameters
 
 if TYPE_CHECKING:
     from azureml_loopback.execution.plan import StepPlan

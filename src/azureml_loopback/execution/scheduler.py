@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from azureml_loopback.errors import NotFound, ServiceError
 from azureml_loopback.execution import progress
-from azureml_loopback.execution.graph import Graph, read_graph
 from azureml_loopback.execution.logs import StepLog
 from azureml_loopback.execution.plan import StepPlan, plan_step
 from azureml_loopback.execution.step import StepFailed
@@ -24,6 +23,7 @@ from azureml_loopback.services.arm import computes
 from azureml_loopback.services.history import state as history
 from azureml_loopback.services.pipelines import entities
 from azureml_loopback.services.pipelines import state as pipelines
+from azureml_loopback.services.pipelines.graph import Graph, read_graph
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback

@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from azureml_loopback.store import Document
 
 
-RUNNABLE = frozenset({"escloud", "AutoMLCloud"})
-"""The types of modules that there are runners for."""
-
-
 class StepFailed(Exception):
     """A step did not do its work.
 

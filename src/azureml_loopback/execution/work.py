@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RELEASE_SECONDS = 1.5
-"""Longer than the SDK's pause between two looks."""
+RELEASE_SECONDS = 5.0
+"""Longer than the SDK's second between two looks, on a busy machine too."""
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,16 @@ def work(
 def release(loopback: Loopback, plan: StepPlan, canceled: threading.Event) -> None:
     """Give up a step's node, which takes a moment where a client follows the step.
 
-    The SDK reads a step's log only as long as it runs: without that moment, as Azure's computes
-    take it too, the last lines would never be shown.
+    The SDK looks whether a step still runs and then reads its log: until it has looked once more,
+    as Azure's computes leave it the time to, the last lines would never be shown.
     """
-    if pipelines.is_followed(loopback.store, plan.pipeline_run_id, plan.node_id):
-        canceled.wait(RELEASE_SECONDS)
+    ended, waited = loopback.clock.now(), 0.0
+    while waited < RELEASE_SECONDS and not canceled.is_set():
+        looked = pipelines.followed_since(loopback.store, plan.pipeline_run_id, plan.node_id)
+        if looked is None or looked > ended:
+            return
+        canceled.wait(LOOK_SECONDS)
+        waited += LOOK_SECONDS
 
 
 def _outputs(

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.errors import BadRequest, Conflict, ServiceError
-from azureml_loopback.execution.automl_history import parent_properties
-from azureml_loopback.execution.automl_settings import AutoMLJob, read_settings
 from azureml_loopback.services.datasets import state as datasets
 from azureml_loopback.services.history import state as history
+from azureml_loopback.services.jasmine.properties import parent_properties
+from azureml_loopback.services.jasmine.settings import AutoMLJob, read_settings
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.errors import Conflict, NotFound
-from azureml_loopback.execution.graph import check_order, read_graph
+from azureml_loopback.services.pipelines.graph import check_order, read_graph
 
 if TYPE_CHECKING:
     from azureml_loopback.store import Document, Store

@@ -7,11 +7,13 @@ from typing import Any
 
 from azureml_loopback import wire
 from azureml_loopback.errors import NotImplementedHere
-from azureml_loopback.execution.step import RUNNABLE
 from azureml_loopback.routing import Call, Routes
 from azureml_loopback.services.pipelines import entities
 
 routes = Routes("/pipelines/v1.0/{scope}")
+
+RUNNABLE = frozenset({"escloud", "AutoMLCloud"})
+"""The types of modules that there are runners for."""
 
 
 @routes.get("DataTypes")

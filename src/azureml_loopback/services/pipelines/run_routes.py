@@ -6,8 +6,8 @@ from typing import Any
 
 from azureml_loopback import wire
 from azureml_loopback.errors import BadRequest
-from azureml_loopback.execution.logs import JOB_LOG, STDERR_LOG, STDOUT_LOG, read_log
 from azureml_loopback.routing import Answer, Call, Routes
+from azureml_loopback.services.artifacts.run_logs import JOB_LOG, STDERR_LOG, STDOUT_LOG, read_log
 from azureml_loopback.services.pipelines import entities, state
 
 routes = Routes("/pipelines/v1.0/{scope}/PipelineRuns")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.clock import as_text
 from azureml_loopback.errors import BadRequest, NotImplementedHere
-from azureml_loopback.execution.recurrence import first_due, read_recurrence
 from azureml_loopback.services.datastores import state as datastores
 from azureml_loopback.services.pipelines import endpoints, published
 from azureml_loopback.services.pipelines.expressions import refuse_expressions
+from azureml_loopback.services.pipelines.recurrence import first_due, read_recurrence
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback

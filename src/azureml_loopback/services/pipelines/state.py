@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from azureml_loopback.errors import BadRequest, Conflict, NotFound
-from azureml_loopback.execution import run_records
 from azureml_loopback.services.history import state as history
 from azureml_loopback.services.pipelines import entities
 from azureml_loopback.services.pipelines.expressions import refuse_expressions
+from azureml_loopback.services.pipelines.run_record import begin_pipeline_run
 
 if TYPE_CHECKING:
     from azureml_loopback.context import Loopback
@@ -25,8 +25,8 @@ NODE = "node"
 
 ENDED = frozenset({"Failed", "Finished", "Canceled", "Bypassed"})
 """Status codes, of runs and of nodes, after which nothing changes."""
-FOLLOWED = timedelta(seconds=3)
-"""A client that looks so often follows the node; the SDK does so every second."""
+FOLLOWED = timedelta(seconds=5)
+"""A client that looks so often follows the node; the SDK does so every second, or nearly."""
 
 
 def create_run(
@@ -120,7 +120,7 @@ def submit(loopback: Loopback, run_id: str, parent_run_id: str | None = None) ->
 
     with loopback.store.transaction():
         run = loopback.store.update(RUN, run_id, mark)
-        run_records.begin_pipeline_run(loopback.store, run)
+        begin_pipeline_run(loopback.store, run)
     loopback.engine.submit(run_id)
     return run
 
@@ -223,10 +223,11 @@ def note_follower(store: Store, run_id: str, node_id: str) -> None:
     update_node(store, run_id, node_id, _lookedAt=store.clock.text())
 
 
-def is_followed(store: Store, run_id: str, node_id: str) -> bool:
-    """Say whether a client looked at a node a moment ago, as one does that shows its log."""
+def followed_since(store: Store, run_id: str, node_id: str) -> datetime | None:
+    """Return when a client looked at a node last, if that was a moment ago: it shows its log."""
     looked: str | None = node(store, run_id, node_id).get("_lookedAt")
-    return looked is not None and store.clock.now() - datetime.fromisoformat(looked) < FOLLOWED
+    moment = datetime.fromisoformat(looked) if looked else None
+    return moment if moment and store.clock.now() - moment < FOLLOWED else None
 
 
 def finish_node(
