@@ -139,12 +139,10 @@ class TestSnapshots:
         signed = content("GET", "v1.0", f"{first}/sas").json()["children"]["train.py"]["sasUrl"]
         plain = content("GET", "v1.0", f"{first}/storageurls").json()["children"]["train.py"]
         assert signed.partition("?")[0] == plain["sasUrl"]
-        assert (
-            content("GET", "v1.0", first).json()
-            == content("GET", "v1.0", f"{first}/fileslocation").json().partition("?")[0]
-            + "?"
-            + content("GET", "v1.0", first).json().partition("?")[2]
-        )
+        place, _, signature = content("GET", "v1.0", first).json().partition("?")
+        located = content("GET", "v1.0", f"{first}/fileslocation").json()
+        assert located.partition("?")[0] == place
+        assert "sig=" in signature
         ids = {"snapshotId1": first, "snapshotId2": second}
         assert content("GET", "v1.0", "diff", params=ids).json() == [
             {"operationType": "Modified", "filePath": "train.py", "isFile": True}

@@ -15,7 +15,7 @@ def test_the_how_tos_own_code(loopback: Any, tmp_path: Path) -> None:
     done = loopback.run(SAMPLES / "how_to.py", str(TITANIC), cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "TitanicSurvivalInitial version 1; run Finished" in done.stdout
-    assert "Registered version 1 of model TitanicSurvivalInitial" in done.stdout
+    assert "Registered version 1 of model TitanicSurvivalInitial" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize(

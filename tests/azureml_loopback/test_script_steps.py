@@ -394,3 +394,20 @@ def test_waiting_shows_the_script_s_output(
     out = capsys.readouterr().out
     assert "Streaming azureml-logs/70_driver_log.txt" in out
     assert "\nstreamed\nto the end\n" in out
+
+
+def test_quick_steps_that_follow_one_another_are_all_shown(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = bench.step("first", "import time; time.sleep(1.5); print('said first')")
+    second, third = (bench.step(name, f"print('said {name}')") for name in ("second", "third"))
+    second.run_after(first)
+    third.run_after(second)
+    run = bench.submit([first, second, third])
+    assert run.wait_for_completion(show_output=True) == "Finished"
+    out = capsys.readouterr().out
+    assert [name for name in ("first", "second", "third") if f"\nsaid {name}\n" in out] == [
+        "first",
+        "second",
+        "third",
+    ]

@@ -78,11 +78,10 @@ def release(loopback: Loopback, plan: StepPlan, canceled: threading.Event) -> No
     as Azure's computes leave it the time to, the last lines would never be shown.
     """
     ended, waited = loopback.clock.now(), 0.0
-    while waited < RELEASE_SECONDS and not canceled.is_set():
-        looked = pipelines.followed_since(loopback.store, plan.pipeline_run_id, plan.node_id)
-        if looked is None or looked > ended:
+    of = (loopback.store, plan.pipeline_run_id, plan.node_id)
+    while waited < RELEASE_SECONDS and pipelines.is_awaited(*of, ended):
+        if canceled.wait(LOOK_SECONDS):
             return
-        canceled.wait(LOOK_SECONDS)
         waited += LOOK_SECONDS
 
 

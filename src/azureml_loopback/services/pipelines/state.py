@@ -25,8 +25,8 @@ NODE = "node"
 
 ENDED = frozenset({"Failed", "Finished", "Canceled", "Bypassed"})
 """Status codes, of runs and of nodes, after which nothing changes."""
-FOLLOWED = timedelta(seconds=5)
-"""A client that looks so often follows the node; the SDK does so every second, or nearly."""
+FOLLOWED = timedelta(seconds=10)
+"""A client that looked then follows the run; the SDK looks every second, or nearly."""
 
 
 def create_run(
@@ -219,12 +219,35 @@ def update_node(store: Store, run_id: str, node_id: str, **values: Any) -> Docum
 
 
 def note_follower(store: Store, run_id: str, node_id: str) -> None:
-    """Remember that a client looks at a node that has not ended."""
-    update_node(store, run_id, node_id, _lookedAt=store.clock.text())
+    """Remember that a client looks at a node that has not ended, and at which of the run's."""
+    looked = store.clock.text()
+    with store.transaction():
+        update_node(store, run_id, node_id, _lookedAt=looked)
+        store.update(RUN, run_id, lambda run: {**run, "_followedNode": node_id})
 
 
-def followed_since(store: Store, run_id: str, node_id: str) -> datetime | None:
-    """Return when a client looked at a node last, if that was a moment ago: it shows its log."""
+def is_awaited(store: Store, run_id: str, node_id: str, ended: datetime) -> bool:
+    """Say whether a client that shows a run's logs has still to look at a node that has ended.
+
+    `PipelineRun.wait_for_completion` follows one step to its end, and then goes on to the next.
+
+    Args:
+        store: The service's documents.
+        run_id: The pipeline run.
+        node_id: Which node.
+        ended: When its work was done.
+    """
+    looked = _looked_at(store, run_id, node_id)
+    if looked is not None:
+        return looked <= ended
+    followed = get_run(store, run_id).get("_followedNode")
+    if followed is None or _looked_at(store, run_id, followed) is None:
+        return False
+    return node(store, run_id, followed)["StatusCode"] in ENDED
+
+
+def _looked_at(store: Store, run_id: str, node_id: str) -> datetime | None:
+    """Return when a client looked at a node last, if that was a moment ago."""
     looked: str | None = node(store, run_id, node_id).get("_lookedAt")
     moment = datetime.fromisoformat(looked) if looked else None
     return moment if moment and store.clock.now() - moment < FOLLOWED else None
