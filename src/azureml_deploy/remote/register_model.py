@@ -30,4 +30,5 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    run_step.log_in_lines()
     main(sys.argv[1:])

@@ -7,6 +7,7 @@ from the snapshot, and azureml where the environment has it.
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib
 import json
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines, settings
+from kedro.framework.project import configure_logging, pipelines, settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import AbstractDataset
@@ -28,6 +29,23 @@ HERE = Path(__file__).resolve().parent
 MAX_METRICS = 100
 """A mapping of more numbers than that is data, and not metrics to be looked at."""
 REGISTRY_MODULE = "azureml_step_pipelines"
+LOGGING: Mapping[str, Any] = types.MappingProxyType(
+    {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+        "handlers": {
+            "lines": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "stream": "ext://sys.stdout",
+            }
+        },
+        "root": {"handlers": ["lines"], "level": "WARNING"},
+        "loggers": {"kedro": {"level": "INFO"}},
+    }
+)
+"""A line a message: Kedro's own configuration is for a terminal, and wraps at its 80 columns."""
 
 
 class StepError(Exception):
@@ -348,5 +366,12 @@ def log_metrics(metrics: Mapping[str, float]) -> None:
         run.log(name, value)
 
 
+def log_in_lines() -> None:
+    """Configure logging for a file that people and programs read, unless the environment does."""
+    if "KEDRO_LOGGING_CONFIG" not in os.environ:
+        configure_logging(copy.deepcopy(dict(LOGGING)))
+
+
 if __name__ == "__main__":
+    log_in_lines()
     main(sys.argv[1:])
