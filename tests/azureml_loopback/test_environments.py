@@ -110,10 +110,14 @@ def test_what_is_missing_is_not_found(workspace: Any, name: str, version: str | 
 def test_automl_goes_on_without_its_unreleased_environments(
     workspace: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from azureml.train.automl._environment_utilities import validate_non_prod_env_exists
+    from azureml.train.automl import _environment_utilities as utilities
 
-    with caplog.at_level(logging.WARNING):
-        validate_non_prod_env_exists(workspace)
+    sdk = logging.getLogger(utilities.__name__)
+    sdk.addHandler(caplog.handler)  # the SDK's loggers pass nothing on to the root's
+    try:
+        utilities.validate_non_prod_env_exists(workspace)
+    finally:
+        sdk.removeHandler(caplog.handler)
     assert "no non-production environment was pre-registered" in caplog.text
 
 
