@@ -7,7 +7,6 @@ from the snapshot, and azureml where the environment has it.
 from __future__ import annotations
 
 import argparse
-import copy
 import importlib
 import json
 import os
@@ -29,23 +28,6 @@ HERE = Path(__file__).resolve().parent
 MAX_METRICS = 100
 """A mapping of more numbers than that is data, and not metrics to be looked at."""
 REGISTRY_MODULE = "azureml_step_pipelines"
-LOGGING: Mapping[str, Any] = types.MappingProxyType(
-    {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
-        "handlers": {
-            "lines": {
-                "class": "logging.StreamHandler",
-                "formatter": "line",
-                "stream": "ext://sys.stdout",
-            }
-        },
-        "root": {"handlers": ["lines"], "level": "WARNING"},
-        "loggers": {"kedro": {"level": "INFO"}},
-    }
-)
-"""A line a message: Kedro's own configuration is for a terminal, and wraps at its 80 columns."""
 
 
 class StepError(Exception):
@@ -367,9 +349,20 @@ def log_metrics(metrics: Mapping[str, float]) -> None:
 
 
 def log_in_lines() -> None:
-    """Configure logging for a file that people and programs read, unless the environment does."""
-    if "KEDRO_LOGGING_CONFIG" not in os.environ:
-        configure_logging(copy.deepcopy(dict(LOGGING)))
+    """Log a line a message, unless the environment says how: Kedro's own wraps at 80 columns."""
+    if "KEDRO_LOGGING_CONFIG" in os.environ:
+        return
+    lines = {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stdout"}
+    configure_logging(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+            "handlers": {"lines": lines},
+            "root": {"handlers": ["lines"], "level": "WARNING"},
+            "loggers": {"kedro": {"level": "INFO"}},
+        }
+    )
 
 
 if __name__ == "__main__":
